@@ -78,15 +78,16 @@ namespace detail {
 
 /// Refuses what a caller or user gave. Holds in release builds.
 /// HONE_CHECK(DataError, ids.size() > 0, "{}:{}: row has no tokens", file, line);
-#define HONE_CHECK(ErrorType, condition, ...)                                 \
-  do {                                                                        \
-    if (!(condition)) [[unlikely]] throw ErrorType(fmt::format(__VA_ARGS__)); \
+#define HONE_CHECK(ErrorType, condition, ...)    \
+  do {                                           \
+    if (!(condition)) [[unlikely]]               \
+      throw ErrorType(fmt::format(__VA_ARGS__)); \
   } while (false)
 
 /// States an invariant of hone's own. Holds in release builds.
-#define HONE_ASSERT(condition, ...)                                        \
-  do {                                                                     \
-    if (!(condition)) [[unlikely]]                                         \
-      ::hone::detail::throw_internal(__FILE__, __LINE__, #condition,       \
-                                     ::fmt::format("" __VA_ARGS__));       \
+#define HONE_ASSERT(condition, ...)                                  \
+  do {                                                               \
+    if (!(condition)) [[unlikely]]                                   \
+      ::hone::detail::throw_internal(__FILE__, __LINE__, #condition, \
+                                     ::fmt::format("" __VA_ARGS__)); \
   } while (false)

@@ -44,8 +44,8 @@ TEST(LineFile, FullDiskIsAnIoErrorThatSaysSo) {
 TEST(LineFile, RefusesToKeepMoreThanThereIs) {
   const test::TempFolder folder;
   folder.write("log", "one\n");
-  EXPECT_TRUE(test::contains(
-      test::message_of<IoError>([&] { LineFile(folder / "log", 100); }), "shorter"));
+  EXPECT_TRUE(
+      test::contains(test::message_of<IoError>([&] { LineFile(folder / "log", 100); }), "shorter"));
 }
 
 TEST(LineFile, CutsWhatAResumedRunRepeats) {
