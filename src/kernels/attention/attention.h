@@ -1,0 +1,23 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace hone::kernels {
+
+/// Causal attention within each document of a flat batch, differentiable:
+/// out[t, h] = Σ_s softmax_s(scale · q[t, h] · k[s, g]) · v[s, g], over the tokens s ≤ t of t's own
+/// document, with g = h / (Hq / Hkv), the key-value head of h's group (grouped-query attention). No
+/// matrix of scores outlives a block, and keys and values are not repeated for their group. What
+/// a document gives does not depend on the other documents of the batch, bit for bit. Keeps q, k,
+/// v, out and the logarithm of each softmax's denominator [N, Hq].
+/// @param q           [N, Hq, head_dim] f32, bf16 or f64; tokens and heads may be strided
+/// @param k,v         [N, Hkv, head_dim], the same dtype, Hkv divides Hq
+/// @param cu_seqlens  [D+1] document borders, 0 = first < … < last = N
+/// @param scale       usually 1 / √head_dim
+/// @return [N, Hq, head_dim], q's dtype, contiguous
+/// @throws ShapeError when the sizes, dtypes, devices or borders do not fit
+/// @source arXiv:2307.08691 (blocks), arXiv:2305.13245 (grouped queries)
+at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                     at::IntArrayRef cu_seqlens, double scale);
+
+}  // namespace hone::kernels
