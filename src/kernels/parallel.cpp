@@ -1,0 +1,12 @@
+#include "kernels/parallel.h"
+
+#include <ATen/Parallel.h>
+
+namespace hone::kernels {
+
+void parallel_for(std::int64_t n, std::int64_t grain,
+                  const std::function<void(std::int64_t, std::int64_t)>& body) {
+  at::parallel_for(0, n, grain, body);
+}
+
+}  // namespace hone::kernels
