@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cmath>
+#include <limits>
 
 #include "kernels/number.h"
 
@@ -27,7 +28,8 @@ HONE_HOST_DEVICE float exponential(float x) {
   const std::uint32_t exponent =
       std::bit_cast<std::uint32_t>(shifted) - std::bit_cast<std::uint32_t>(kRound) + 127u;
   const float power = std::bit_cast<float>(exponent << 23);
-  return x < kLowest ? 0.0f : e_r * power;
+  const float inside = x < kLowest ? 0.0f : e_r * power;
+  return x > kHighest ? std::numeric_limits<float>::infinity() : inside;
 }
 
 HONE_HOST_DEVICE double exponential(double x) { return std::exp(x); }

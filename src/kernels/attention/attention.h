@@ -9,7 +9,7 @@ namespace hone::kernels {
 /// document, with g = h / (Hq / Hkv), the key-value head of h's group (grouped-query attention). No
 /// matrix of scores outlives a block, and keys and values are not repeated for their group. What
 /// a document gives does not depend on the other documents of the batch, bit for bit. Keeps q, k,
-/// v, out and the logarithm of each softmax's denominator [N, Hq].
+/// v and the logarithm of each softmax's denominator [N, Hq].
 /// @param q           [N, Hq, head_dim] f32, bf16 or f64; tokens and heads may be strided
 /// @param k,v         [N, Hkv, head_dim], the same dtype, Hkv divides Hq
 /// @param cu_seqlens  [D+1] document borders, 0 = first < … < last = N

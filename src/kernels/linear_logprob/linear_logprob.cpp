@@ -92,12 +92,13 @@ struct WithHiddenGradient : torch::autograd::Function<WithHiddenGradient> {
 /// The general case: the backward pass computes each chunk's logits again.
 struct WithAllGradients : torch::autograd::Function<WithAllGradients> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& hidden,
-                            const at::Tensor& weight, const at::Tensor& bias, const Chunk& whole,
+                            const at::Tensor& weight,
+                            const std::optional<at::Tensor>& /* in head, too */, const Chunk& whole,
                             const Head& head) {
     for_chunks(head, whole, [&](std::int64_t, const Chunk& chunk) {
       logprobs_of(chunk_logits(head, chunk.hidden), chunk);
     });
-    ctx->save_for_backward({hidden, weight, bias, whole.targets, whole.logsumexp});
+    ctx->save_for_backward({hidden, weight, head.bias_V, whole.targets, whole.logsumexp});
     ctx->saved_data["chunk_rows"] = head.chunk_rows;
     return whole.logprobs;
   }
@@ -112,7 +113,8 @@ struct WithAllGradients : torch::autograd::Function<WithAllGradients> {
     at::Tensor dhidden, dweight, dbias;
     if (ctx->needs_input_grad(0)) dhidden = at::empty(saved[0].sizes(), saved[0].options());
     if (ctx->needs_input_grad(1)) dweight = at::zeros(head.weight_VH.sizes(), wide);
-    if (ctx->needs_input_grad(2)) dbias = at::zeros(head.bias_V.sizes(), wide);
+    if (head.bias_V.defined() && ctx->needs_input_grad(2))
+      dbias = at::zeros(head.bias_V.sizes(), wide);
     for_chunks(head, whole, [&](std::int64_t first, const Chunk& chunk) {
       const at::Tensor logits = chunk_logits(head, chunk.hidden);
       to_gradient(logits, chunk, chunk.logprobs);
@@ -171,7 +173,7 @@ at::Tensor linear_logprob(const at::Tensor& hidden_MH, const at::Tensor& weight_
   const bool only_hidden = differentiable && hidden_MH.requires_grad() &&
                            !weight_VH.requires_grad() && !(bias.defined() && bias.requires_grad());
   if (only_hidden) return WithHiddenGradient::apply(hidden_MH, whole, head);
-  return WithAllGradients::apply(hidden_MH, weight_VH, bias, whole, head);
+  return WithAllGradients::apply(hidden_MH, weight_VH, bias_V, whole, head);
 }
 
 }  // namespace hone::kernels

@@ -1,0 +1,55 @@
+#pragma once
+
+#include "kernels/elementary.h"
+
+namespace hone::kernels {
+
+/// Where token t and head h of a [N, heads, head_dim] tensor lie: t · token + h · head.
+struct HeadStrides {
+  std::int64_t token, head;
+};
+
+struct AttentionShape {
+  const std::int64_t* cu_seqlens;  // [documents + 1], on the host
+  std::int64_t documents, heads, kv_heads, head_dim;
+  HeadStrides q, k, v;
+};
+
+template <class T>
+struct AttentionForward {
+  AttentionShape shape;
+  const T *q, *k, *v;
+  Wide<T> scale;
+  T* out;              // [N, heads, head_dim]
+  Wide<T>* logsumexp;  // [N, heads]
+};
+
+template <class T>
+struct AttentionBackward {
+  AttentionShape shape;
+  const T *q, *k, *v;
+  Wide<T> scale;
+  const T* dout;             // [N, heads, head_dim]
+  const Wide<T>* logsumexp;  // [N, heads]
+  T* dq;                     // [N, heads, head_dim]
+  T *dk, *dv;                // [N, kv_heads, head_dim]
+};
+
+/// A key's weight for a query, given the scaled score and the query's logsumexp.
+template <class W>
+HONE_HOST_DEVICE W attention_weight(W score, W logsumexp) {
+  return exponential(score - logsumexp);
+}
+
+/// The gradient of a scaled score: w · (dw − Σ w·dw), the sum taken over the query's keys.
+template <class W>
+HONE_HOST_DEVICE W attention_score_gradient(W weight, W dweight, W mean_dweight) {
+  return weight * (dweight - mean_dweight);
+}
+
+template <class T>
+void launch_cpu(const AttentionForward<T>& args);
+template <class T>
+void launch_cpu(const AttentionBackward<T>& args);
+
+}  // namespace hone::kernels

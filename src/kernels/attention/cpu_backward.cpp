@@ -1,0 +1,170 @@
+#include <limits>
+
+#include "kernels/attention/cpu_items.h"
+#include "kernels/attention/cpu_matmul.h"
+
+namespace hone::kernels {
+namespace {
+
+/// S tokens of a document, Q queries of a block, d head_dim; a prime: rounded up to vectors.
+template <class W>
+struct Scratch {
+  Buffer<W> keys_T, values_T;              // [d, S'] packed: right operands of scores and dweights
+  Buffer<W> keys;                          // [S, d'] packed: of dq
+  Buffer<W> dkeys, dvalues;                // [S, d'] sums over the queries
+  Buffer<W> queries, douts;                // [Q, d] left operands
+  Buffer<W> queries_packed, douts_packed;  // [Q, d'] right operands of dkeys and dvalues
+  Buffer<W> weights, dscores;              // [Q, S']
+  Buffer<W> dqueries;                      // [Q, d']
+
+  Scratch(std::int64_t S, std::int64_t d)
+      : keys_T(padded<W>(S) * d),
+        values_T(padded<W>(S) * d),
+        keys(S * padded<W>(d)),
+        dkeys(S * padded<W>(d)),
+        dvalues(S * padded<W>(d)),
+        queries(kQueryBlock * d),
+        douts(kQueryBlock * d),
+        queries_packed(kQueryBlock * padded<W>(d)),
+        douts_packed(kQueryBlock * padded<W>(d)),
+        weights(kQueryBlock * padded<W>(S)),
+        dscores(kQueryBlock * padded<W>(S)),
+        dqueries(kQueryBlock * padded<W>(d)) {}
+};
+
+/// A block of Q queries of one head, the last of which sees S keys.
+struct Block {
+  std::int64_t first, Q, S, head;
+};
+
+/// Scores to weights, and gradients of weights to gradients of scores, in place.
+template <class W>
+HONE_INLINE void softmax_gradient_row(W* __restrict weights, W* __restrict dscores, W logsumexp,
+                                      std::int64_t visible, std::int64_t width) {
+  W mean = 0;
+#pragma omp simd reduction(+ : mean)
+  for (std::int64_t s = 0; s < visible; ++s) {
+    weights[s] = attention_weight(weights[s], logsumexp);
+    mean += weights[s] * dscores[s];
+  }
+  for (std::int64_t s = 0; s < visible; ++s)
+    dscores[s] = attention_score_gradient(weights[s], dscores[s], mean);
+  for (std::int64_t s = visible; s < width; ++s) weights[s] = dscores[s] = 0;
+}
+
+/// Rows of storage type as a left operand, times a factor.
+template <class T>
+HONE_INLINE void copy_rows(const T* rows, std::int64_t row_stride, std::int64_t M, std::int64_t d,
+                           Wide<T> factor, Wide<T>* to) {
+  for (std::int64_t m = 0; m < M; ++m)
+    for (std::int64_t c = 0; c < d; ++c) to[m * d + c] = factor * widen(rows[m * row_stride + c]);
+}
+
+template <class T>
+HONE_INLINE void store_rows(const Wide<T>* rows, std::int64_t row_stride, std::int64_t M,
+                            std::int64_t d, Wide<T> factor, T* to, std::int64_t to_stride) {
+  for (std::int64_t m = 0; m < M; ++m)
+    for (std::int64_t c = 0; c < d; ++c)
+      to[m * to_stride + c] = narrow<T>(factor * rows[m * row_stride + c]);
+}
+
+/// Packs what the block's products need of q and dout.
+template <class T>
+HONE_INLINE void load_block(const AttentionBackward<T>& a, const Block& block,
+                            const Scratch<Wide<T>>& scratch) {
+  const std::int64_t d = a.shape.head_dim, dout_stride = a.shape.heads * d;
+  const T* const q = a.q + block.first * a.shape.q.token + block.head * a.shape.q.head;
+  const T* const dout = a.dout + block.first * dout_stride + block.head * d;
+  const std::int64_t panel = block.Q * Lanes<Wide<T>>::kCount;
+  copy_rows(q, a.shape.q.token, block.Q, d, a.scale, scratch.queries.get());
+  copy_rows(dout, dout_stride, block.Q, d, Wide<T>{1}, scratch.douts.get());
+  pack_rows(q, a.shape.q.token, block.Q, d, a.scale, scratch.queries_packed.get(), panel);
+  pack_rows(dout, dout_stride, block.Q, d, Wide<T>{1}, scratch.douts_packed.get(), panel);
+}
+
+/// Adds the block's share to dkeys and dvalues, and writes its dq.
+template <class T>
+HONE_INLINE void block_backward(const AttentionBackward<T>& a, const Block& block,
+                                std::int64_t tokens, const Scratch<Wide<T>>& scratch) {
+  using W = Wide<T>;
+  const std::int64_t d = a.shape.head_dim, heads = a.shape.heads, lanes = Lanes<W>::kCount;
+  const std::int64_t Q = block.Q, S = block.S;
+  const std::int64_t S_padded = padded<W>(S), d_padded = padded<W>(d);
+  W* const weights = scratch.weights.get();
+  W* const dscores = scratch.dscores.get();
+  load_block(a, block, scratch);
+  matmul<false>(Left<W>{scratch.queries.get(), d, 1}, Panels<W>{scratch.keys_T.get(), d * lanes}, Q,
+                S, d, weights, S_padded);
+  matmul<false>(Left<W>{scratch.douts.get(), d, 1}, Panels<W>{scratch.values_T.get(), d * lanes}, Q,
+                S, d, dscores, S_padded);
+  for (std::int64_t i = 0; i < Q; ++i)
+    softmax_gradient_row(weights + i * S_padded, dscores + i * S_padded,
+                         a.logsumexp[(block.first + i) * heads + block.head], S - Q + i + 1, S);
+  matmul<true>(Left<W>{weights, 1, S_padded}, Panels<W>{scratch.douts_packed.get(), Q * lanes}, S,
+               d, Q, scratch.dvalues.get(), d_padded);
+  matmul<true>(Left<W>{dscores, 1, S_padded}, Panels<W>{scratch.queries_packed.get(), Q * lanes}, S,
+               d, Q, scratch.dkeys.get(), d_padded);
+  matmul<false>(Left<W>{dscores, S_padded, 1}, Panels<W>{scratch.keys.get(), tokens * lanes}, Q, d,
+                S, scratch.dqueries.get(), d_padded);
+  store_rows(scratch.dqueries.get(), d_padded, Q, d, a.scale,
+             a.dq + (block.first * heads + block.head) * d, heads * d);
+}
+
+/// All queries of a document for one key-value head: nobody else adds to its dk and dv.
+template <class T>
+HONE_INLINE void item_backward(const AttentionBackward<T>& a, const AttentionItem& item,
+                               const Scratch<Wide<T>>& scratch) {
+  using W = Wide<T>;
+  const AttentionShape& shape = a.shape;
+  const std::int64_t d = shape.head_dim, d_padded = padded<W>(d), lanes = Lanes<W>::kCount;
+  const std::int64_t begin = item.document_begin, tokens = item.query_end - begin;
+  const T* const k = a.k + begin * shape.k.token + item.kv_head * shape.k.head;
+  const T* const v = a.v + begin * shape.v.token + item.kv_head * shape.v.head;
+  pack_columns(k, shape.k.token, d, tokens, scratch.keys_T.get());
+  pack_columns(v, shape.v.token, d, tokens, scratch.values_T.get());
+  pack_rows(k, shape.k.token, tokens, d, W{1}, scratch.keys.get(), tokens * lanes);
+  std::fill_n(scratch.dkeys.get(), tokens * d_padded, W{0});
+  std::fill_n(scratch.dvalues.get(), tokens * d_padded, W{0});
+  const std::int64_t group = shape.heads / shape.kv_heads;
+  for (std::int64_t first = 0; first < tokens; first += kQueryBlock) {
+    const std::int64_t end = std::min(first + kQueryBlock, tokens);
+    for (std::int64_t head = item.kv_head * group; head < (item.kv_head + 1) * group; ++head)
+      block_backward(a, Block{begin + first, end - first, end, head}, tokens, scratch);
+  }
+  const std::int64_t offset = (begin * shape.kv_heads + item.kv_head) * d;
+  const std::int64_t stride = shape.kv_heads * d;
+  store_rows(scratch.dkeys.get(), d_padded, tokens, d, W{1}, a.dk + offset, stride);
+  store_rows(scratch.dvalues.get(), d_padded, tokens, d, W{1}, a.dv + offset, stride);
+}
+
+HONE_SIMD void backward(const AttentionBackward<float>& a, const AttentionItem& item,
+                        const Scratch<float>& scratch) {
+  item_backward(a, item, scratch);
+}
+HONE_SIMD void backward(const AttentionBackward<Bf16>& a, const AttentionItem& item,
+                        const Scratch<float>& scratch) {
+  item_backward(a, item, scratch);
+}
+HONE_SIMD void backward(const AttentionBackward<double>& a, const AttentionItem& item,
+                        const Scratch<double>& scratch) {
+  item_backward(a, item, scratch);
+}
+
+}  // namespace
+
+template <class T>
+void launch_cpu(const AttentionBackward<T>& args) {
+  const std::int64_t longest = longest_document(args.shape);
+  for_items(
+      attention_items(args.shape, std::numeric_limits<std::int64_t>::max() / 2),
+      [&] { return Scratch<Wide<T>>(longest, args.shape.head_dim); },
+      [&](const AttentionItem& item, const Scratch<Wide<T>>& scratch) {
+        backward(args, item, scratch);
+      });
+}
+
+template void launch_cpu(const AttentionBackward<float>&);
+template void launch_cpu(const AttentionBackward<Bf16>&);
+template void launch_cpu(const AttentionBackward<double>&);
+
+}  // namespace hone::kernels
