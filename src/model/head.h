@@ -1,0 +1,20 @@
+#pragma once
+
+#include "model/decoder.h"
+
+namespace hone::model {
+
+/// Log-probability of a target at some rows of a batch. Only those rows meet the head, in chunks;
+/// logits [N, V] never exist.
+/// @param hidden_NH  [N, H] as hidden_states gives them
+/// @param rows_M     [M] i64, which rows
+/// @param targets_M  [M] i64, the token that should follow each of them
+/// @return [M] f32, nats; gradient flows to the hidden states and, where trained, to the head
+/// @throws DataError when a target is outside the vocabulary
+Tensor token_logps(const Decoder& decoder, const Tensor& hidden_NH, const Tensor& rows_M,
+                   const Tensor& targets_M);
+
+/// Logits of a few rows, [M, V] f32: for generation and inspection, never for a whole batch.
+Tensor logits(const Decoder& decoder, const Tensor& hidden_MH);
+
+}  // namespace hone::model

@@ -1,0 +1,39 @@
+#pragma once
+
+#include "model/decoder.h"
+
+namespace hone::model {
+
+/// Keys and values of the sequences that are being generated, so that no prefix is computed twice.
+/// Sequences have lengths of their own; there is no padding. Memory grows by doubling.
+class KvCache {
+ public:
+  KvCache(const Spec& spec, std::size_t sequences);
+
+  std::int64_t length(std::size_t sequence) const { return lengths_[sequence]; }
+  std::size_t sequences() const { return lengths_.size(); }
+
+  /// Keeps only these sequences, in this order: the others have ended.
+  void select(const std::vector<std::size_t>& kept);
+
+ private:
+  friend Tensor extend(const Decoder& decoder, const TokenStream& tokens, KvCache& cache);
+
+  struct Entry {
+    Tensor keys, values;  ///< [Hkv, capacity, head_dim]
+  };
+
+  Tensor attend(std::size_t layer, const Tensor& q, const Tensor& k, const Tensor& v,
+                const std::vector<std::int64_t>& cu_seqlens, double scale);
+  void append(Entry& entry, const Tensor& k, const Tensor& v, std::int64_t at) const;
+
+  std::vector<std::vector<Entry>> entries_;  ///< [layer][sequence]
+  std::vector<std::int64_t> lengths_;        ///< tokens held of each sequence
+};
+
+/// Runs new tokens of every sequence of the cache (document d of the stream continues sequence d)
+/// and adds them to it. `positions_N` go on where each sequence stands.
+/// @return [N, H] last hidden states of the new tokens
+Tensor extend(const Decoder& decoder, const TokenStream& tokens, KvCache& cache);
+
+}  // namespace hone::model

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "model/decoder.h"
+
+namespace hone::model {
+
+struct LoadOptions {
+  torch::Dtype weight_dtype = torch::kFloat32;   ///< what the weights are kept in
+  torch::Dtype compute_dtype = torch::kFloat32;  ///< what products are computed in
+  torch::Device device = torch::kCPU;
+};
+
+/// Loads a Hugging Face folder (config.json and safetensors, sharded or not) or a .gguf file, one
+/// tensor at a time, straight into the target dtype.
+/// @throws DataError naming together all weights that are missing, unexpected or of another shape,
+///         or where a weight holds a value that is not finite in the target dtype
+Decoder load_decoder(const std::filesystem::path& model, const LoadOptions& options);
+
+/// What a model is described by, without its weights. @throws DataError
+Spec load_spec(const std::filesystem::path& model);
+
+/// Writes a Hugging Face folder: model.safetensors under transformers' names, config.json (the one
+/// of `base` where that is a folder, with the dtype set) and the tokenizer's files of `base`.
+/// @param dtype what the weights are written as
+/// @throws IoError; nothing half-written stays under a final name
+void save_decoder(Decoder& decoder, const std::filesystem::path& folder,
+                  const std::filesystem::path& base, torch::Dtype dtype);
+
+/// SHA-256 over the files that hold the weights, in the order of their names.
+std::string hash_of_weights(const std::filesystem::path& model);
+
+bool is_gguf(const std::filesystem::path& model);
+
+}  // namespace hone::model

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <string>
+#include <vector>
+
+#include "io/dtype.h"
+#include "model/decoder.h"
+
+namespace hone::model {
+
+/// One weight of a decoder: what files call it, what it should look like, and where it lives.
+struct WeightSlot {
+  std::string name;                 ///< Hugging Face: model.layers.0.self_attn.q_proj.weight
+  std::string gguf_name;            ///< llama.cpp: blk.0.attn_q.weight
+  std::vector<std::int64_t> shape;  ///< as in Hugging Face files
+  Tensor* tensor;                   ///< inside the decoder it was made from
+  /// Heads whose rows llama.cpp interleaves for its rotary layout; 0 where it does not.
+  std::int64_t interleaved_heads = 0;
+};
+
+/// The table of weights that `decoder.spec` asks for, each once (a tied head is not listed), in the
+/// order of the layers. The slots point into `decoder`, whose layers are made where they are not
+/// there yet.
+std::vector<WeightSlot> weight_slots(Decoder& decoder);
+
+/// Makes the head the embedding again where the two are tied; to be called after the slots change.
+void tie_head(Decoder& decoder);
+
+/// A copy of a stored tensor as LibTorch's. @throws DataError for a dtype that LibTorch has no name
+/// for
+Tensor to_tensor(const io::TensorView& view);
+
+/// A view of a contiguous CPU tensor's bytes, valid as long as the tensor lives.
+io::TensorView view_of(const std::string& name, const Tensor& tensor);
+
+torch::Dtype to_torch(io::DType dtype);
+
+}  // namespace hone::model

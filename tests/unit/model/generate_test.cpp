@@ -1,0 +1,105 @@
+#include "model/generate.h"
+
+#include "model/head.h"
+#include "model/kv_cache.h"
+#include "model/load.h"
+#include "support/support.h"
+
+namespace hone::model {
+namespace {
+
+Decoder tiny() { return load_decoder(test::fixture("models/llama"), {}); }
+
+TokenStream stream(const std::vector<std::vector<std::int64_t>>& documents, std::int64_t from = 0) {
+  std::vector<std::int64_t> ids, positions, borders{0};
+  for (const auto& document : documents) {
+    for (std::size_t i = 0; i < document.size(); ++i) {
+      ids.push_back(document[i]);
+      positions.push_back(from + std::int64_t(i));
+    }
+    borders.push_back(std::ssize(ids));
+  }
+  return {torch::tensor(ids), torch::tensor(positions), borders};
+}
+
+/// The plain way: run the whole prefix again for every token.
+std::vector<std::int64_t> greedy_without_cache(const Decoder& decoder,
+                                               std::vector<std::int64_t> ids, int count) {
+  std::vector<std::int64_t> made;
+  for (int i = 0; i < count; ++i) {
+    const Tensor hidden = hidden_states(decoder, stream({ids}));
+    made.push_back(
+        logits(decoder, hidden.narrow(0, std::ssize(ids) - 1, 1)).argmax(1).item<std::int64_t>());
+    ids.push_back(made.back());
+  }
+  return made;
+}
+
+const std::vector<std::vector<std::int64_t>> kPrompts = {
+    {5, 6, 7}, {101, 3, 44, 45, 46, 300, 12, 9}, {77}};
+
+TEST(KvCache, GivesTheHiddenStatesOfTheWholeInOnePass) {
+  const torch::NoGradGuard no_grad;
+  const Decoder decoder = tiny();
+  const std::vector<std::int64_t> ids = {9, 8, 7, 6, 5, 4, 3, 2, 1, 10, 11};
+  const Tensor whole = hidden_states(decoder, stream({ids}));
+  // 4 tokens, then 6 more at once (a mask between), then 1.
+  KvCache cache(decoder.spec, 1);
+  std::vector<Tensor> parts;
+  for (const auto& [from, count] : {std::pair{0, 4}, {4, 6}, {10, 1}})
+    parts.push_back(
+        extend(decoder, stream({{ids.begin() + from, ids.begin() + from + count}}, from), cache));
+  EXPECT_TRUE(torch::allclose(torch::cat(parts), whole, 1e-5, 1e-5));
+  EXPECT_EQ(cache.length(0), 11);
+}
+
+TEST(Generate, GreedyIsThatOfTheUncachedModelForPromptsOfAnyLengths) {
+  const torch::NoGradGuard no_grad;
+  const Decoder decoder = tiny();
+  const auto together = generate(decoder, kPrompts, {.max_new_tokens = 12});
+  for (std::size_t i = 0; i < kPrompts.size(); ++i)
+    EXPECT_EQ(together[i].ids, greedy_without_cache(decoder, kPrompts[i], 12));
+}
+
+TEST(Generate, StopsAtAStopTokenAndLetsTheOthersGoOn) {
+  const torch::NoGradGuard no_grad;
+  const Decoder decoder = tiny();
+  const auto free = generate(decoder, kPrompts, {.max_new_tokens = 10});
+  const std::int64_t stop = free[1].ids[3];
+  const auto stopped = generate(decoder, kPrompts, {.max_new_tokens = 10, .stop_ids = {stop}});
+  for (std::size_t i = 0; i < kPrompts.size(); ++i) {
+    std::vector<std::int64_t> expected = free[i].ids;
+    const auto found = std::find(expected.begin(), expected.end(), stop);
+    EXPECT_EQ(stopped[i].stopped, found != expected.end());
+    if (found != expected.end()) expected.erase(found + 1, expected.end());
+    EXPECT_EQ(stopped[i].ids, expected);
+  }
+}
+
+TEST(Generate, SamplingIsAFunctionOfTheSeedAndNotOfTheCompany) {
+  const Decoder decoder = tiny();
+  const SamplingOptions options{.max_new_tokens = 8, .temperature = 1.0, .top_p = 0.9, .seed = 3};
+  const auto together = generate(decoder, kPrompts, options);
+  EXPECT_EQ(generate(decoder, {kPrompts[2]}, options, 2)[0].ids, together[2].ids);
+  SamplingOptions other = options;
+  other.seed = 4;
+  EXPECT_NE(generate(decoder, kPrompts, other)[1].ids, together[1].ids);
+}
+
+TEST(SampleToken, FollowsTheDistributionInsideTheNucleus) {
+  const Tensor logits = torch::log(torch::tensor({0.1, 0.5, 0.1, 0.3}));
+  EXPECT_EQ(sample_token(logits, 1.0, 1.0, 0.0), 1);
+  EXPECT_EQ(sample_token(logits, 1.0, 1.0, 0.49), 1);
+  EXPECT_EQ(sample_token(logits, 1.0, 1.0, 0.51), 3);
+  EXPECT_EQ(sample_token(logits, 1.0, 1.0, 0.79), 3);
+  // Half of the mass is token 1's alone; with 0.6, token 3 joins it and they share 5 : 3.
+  EXPECT_EQ(sample_token(logits, 1.0, 0.5, 0.999), 1);
+  EXPECT_EQ(sample_token(logits, 1.0, 0.6, 0.62), 1);
+  EXPECT_EQ(sample_token(logits, 1.0, 0.6, 0.63), 3);
+  // A low temperature sharpens: 0.5² : 0.3² : …
+  EXPECT_EQ(sample_token(logits, 0.5, 1.0, 0.69), 1);
+  EXPECT_EQ(sample_token(logits, 0.5, 1.0, 0.70), 3);
+}
+
+}  // namespace
+}  // namespace hone::model
