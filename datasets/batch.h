@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "datasets/example.h"
+
+namespace hone::datasets {
+
+/// Documents end to end, without padding. N tokens, D documents.
+struct Batch {
+  std::vector<std::int64_t> ids;         ///< [N]
+  std::vector<std::int64_t> positions;   ///< [N] from 0 in each document
+  std::vector<std::int64_t> targets;     ///< [N] the next token of the same document; 0 at its end
+  std::vector<float> weights;            ///< [N] the target's weight; 0 at a document's end
+  std::vector<std::int64_t> cu_seqlens;  ///< [D+1] borders of the documents, from 0 to N
+
+  std::int64_t tokens() const { return static_cast<std::int64_t>(ids.size()); }
+  std::int64_t documents() const { return static_cast<std::int64_t>(cu_seqlens.size()) - 1; }
+  std::int64_t longest_document() const;
+  /// Sum of the weights: what the batch adds to the divisor of its step's loss.
+  double trained_weight() const;
+  /// Tokens that count in the loss at all.
+  std::int64_t trained_tokens() const;
+};
+
+/// @param rows places in `dataset.examples`, in the order that the batch shall have
+Batch make_batch(const Dataset& dataset, std::span<const std::int64_t> rows);
+
+}  // namespace hone::datasets

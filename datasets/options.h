@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/table.h"
+
+namespace hone::datasets {
+
+/// Section `data`. Meanings, ranges and defaults stand in its table (options.cpp).
+struct DataOptions {
+  std::vector<std::string> train;
+  std::vector<std::string> eval;
+  std::string format;
+  std::optional<std::int64_t> max_length;
+  std::string overlong;
+  std::string train_on;
+  double prompt_loss_weight;
+  bool shuffle;
+  std::string chat_template;
+  bool mask_contract;
+  double max_untrained_rows;
+  double min_trained_share;
+  double max_trained_share;
+  double max_straddling_rows;
+
+  static const config::Table<DataOptions>& table();
+};
+
+}  // namespace hone::datasets
