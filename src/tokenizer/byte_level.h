@@ -1,0 +1,27 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace hone::tokenizer {
+
+/// GPT-2's alphabet writes each of the 256 byte values as one printable character (space is Ġ), and
+/// byte-level vocabularies are spelt in it. hone works on the bytes themselves and uses the
+/// alphabet only to read and write vocabularies.
+/// @source Radford et al. 2019, section 2.2, and its released encoder
+
+/// The character that stands for a byte.
+char32_t byte_to_letter(unsigned char byte);
+/// The byte that a character stands for, if any.
+std::optional<unsigned char> letter_to_byte(char32_t letter);
+
+/// The bytes of a vocabulary entry; nothing when it holds a character outside the alphabet.
+std::optional<std::string> letters_to_bytes(std::string_view letters);
+std::string bytes_to_letters(std::string_view bytes);
+
+/// How GPT-2 splits text into words before it merges bytes.
+inline constexpr const char* kGpt2Pattern =
+    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+
+}  // namespace hone::tokenizer

@@ -1,0 +1,123 @@
+#include "tokenizer/normalization_form.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "tokenizer/unicode.h"
+
+namespace hone::tokenizer {
+namespace {
+
+// A character of the result. `change` says how many characters of the text it makes up for: 0 for
+// one in the place of one, 1 for one more, -n for one in the place of n more.
+struct Part {
+  char32_t value;
+  int combining_class;
+  int change;
+};
+
+// Nothing below U+00C0 decomposes canonically, and nothing below U+0300 changes under NFC.
+bool is_surely_normal(std::string_view text, NormalizationForm form) {
+  const char32_t first_affected = form == NormalizationForm::kNfc   ? 0x300
+                                  : form == NormalizationForm::kNfd ? 0xC0
+                                                                    : 0xA0;
+  for (std::size_t i = 0; i < text.size();) {
+    const CodePoint point = code_point_at(text, i);
+    if (point.value >= first_affected) return false;
+    i += point.size_bytes;
+  }
+  return true;
+}
+
+std::vector<Part> decompose(std::string_view text, bool compatibility) {
+  std::vector<Part> parts;
+  parts.reserve(text.size());
+  std::u32string expanded;
+  for (std::size_t i = 0; i < text.size();) {
+    const CodePoint point = code_point_at(text, i);
+    expanded.clear();
+    append_decomposition(expanded, point.value, compatibility);
+    for (std::size_t k = 0; k < expanded.size(); ++k) {
+      parts.push_back({expanded[k], combining_class(expanded[k]), k > 0});
+    }
+    i += point.size_bytes;
+  }
+  return parts;
+}
+
+// Canonical ordering: runs of characters that combine are sorted by class, stably.
+void reorder(std::vector<Part>& parts) {
+  for (auto it = parts.begin(); it != parts.end();) {
+    if (it->combining_class == 0) {
+      ++it;
+      continue;
+    }
+    const auto end =
+        std::find_if(it, parts.end(), [](const Part& part) { return part.combining_class == 0; });
+    std::stable_sort(it, end, [](const Part& a, const Part& b) {
+      return a.combining_class < b.combining_class;
+    });
+    it = end;
+  }
+}
+
+std::vector<Part> recompose(const std::vector<Part>& parts) {
+  constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+  std::vector<Part> result;
+  result.reserve(parts.size());
+  std::size_t starter = kNone;
+  int last_class = 0;
+  for (const Part& part : parts) {
+    // A part is blocked from its starter by one between them of the same or a higher class.
+    const bool adjacent = starter != kNone && starter + 1 == result.size();
+    const bool blocked = starter == kNone || (!adjacent && last_class >= part.combining_class);
+    if (!blocked) {
+      if (const char32_t composed = compose(result[starter].value, part.value)) {
+        result[starter].value = composed;
+        result[starter].change += part.change - 1;
+        continue;
+      }
+    }
+    if (part.combining_class == 0) starter = result.size();
+    last_class = part.combining_class;
+    result.push_back(part);
+  }
+  return result;
+}
+
+// Aligns by counting, as Hugging Face tokenizers do: characters that only change places keep the
+// places, not their own sources.
+void replace_text(AlignedText& text, const std::vector<Part>& parts) {
+  const std::string_view before = text.text();
+  AlignedText::Edit edit(text);
+  TextRange last{0, 0};
+  std::size_t position = 0;
+  for (const Part& part : parts) {
+    if (part.change <= 0) {
+      last = {position, position + code_point_at(before, position).size_bytes};
+      position = last.end;
+      edit.append(part.value, last.begin, last.end);
+      for (int i = part.change; i < 0; ++i) {
+        last = {position, position + code_point_at(before, position).size_bytes};
+        position = last.end;
+      }
+    } else {
+      edit.append(part.value, last.begin, last.end);
+    }
+  }
+  edit.commit();
+}
+
+}  // namespace
+
+void normalize(AlignedText& text, NormalizationForm form) {
+  if (is_surely_normal(text.text(), form)) return;
+  const bool compatibility = form == NormalizationForm::kNfkc || form == NormalizationForm::kNfkd;
+  std::vector<Part> parts = decompose(text.text(), compatibility);
+  reorder(parts);
+  if (form == NormalizationForm::kNfc || form == NormalizationForm::kNfkc) parts = recompose(parts);
+  replace_text(text, parts);
+}
+
+}  // namespace hone::tokenizer

@@ -1,0 +1,109 @@
+#include <charconv>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "io/json.h"
+#include "tokenizer/tokenizer_parts.h"
+
+namespace hone::tokenizer {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A file of the folder, as an empty object where it is not there.
+struct OptionalFile {
+  Json json = Json::object();
+  JsonField field;
+
+  OptionalFile(const fs::path& folder, const char* name)
+      : field{&json, (folder / name).string() + ": root"} {
+    if (fs::exists(folder / name)) json = io::read_json(folder / name);
+  }
+  OptionalFile(const OptionalFile&) = delete;
+};
+
+// "added_tokens_decoder" maps ids (as strings) to tokens that tokenizer.json may lack.
+std::vector<AddedToken> parse_added_tokens_decoder(const JsonField& config) {
+  std::vector<AddedToken> tokens;
+  const JsonField decoder = config.find("added_tokens_decoder");
+  if (!decoder) return tokens;
+  for (const auto& [key, value] : decoder.object().items()) {
+    std::int64_t id = -1;
+    const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
+    HONE_CHECK(DataError, error == std::errc() && end == key.data() + key.size(),
+               "{}: key `{}` is not a token id", decoder.place, key);
+    tokens.push_back(parse_added_token({&value, decoder.place + "." + key}, id));
+  }
+  return tokens;
+}
+
+// A token stands as a string, or as an object with its "content".
+void read_special_tokens(const JsonField& file, Tokenizer::Parts& parts) {
+  for (const char* name : {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token",
+                           "cls_token", "mask_token"}) {
+    const JsonField token = file.find(name);
+    if (!token) continue;
+    parts.set_special(name,
+                      token.value->is_object() ? token.at("content").string() : token.string());
+  }
+}
+
+void read_generation_config(const JsonField& file, Tokenizer::Parts& parts) {
+  const JsonField ids = file.find("eos_token_id");
+  if (!ids) return;
+  if (!ids.value->is_array()) return parts.add_eos_id(static_cast<std::int32_t>(ids.integer()));
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    parts.add_eos_id(static_cast<std::int32_t>(ids.at(i).integer()));
+  }
+}
+
+void read_config_templates(const JsonField& config, Tokenizer::Parts& parts) {
+  const JsonField templates = config.find("chat_template");
+  if (!templates) return;
+  if (templates.value->is_string()) {
+    parts.chat_templates["default"] = templates.string();
+    return;
+  }
+  for (std::size_t i = 0; i < templates.array().size(); ++i) {
+    const JsonField entry = templates.at(i);
+    parts.chat_templates[entry.at("name").string()] = entry.at("template").string();
+  }
+}
+
+void read_template_files(const fs::path& folder, Tokenizer::Parts& parts) {
+  if (fs::exists(folder / "chat_template.jinja")) {
+    parts.chat_templates["default"] = read_file(folder / "chat_template.jinja");
+  }
+  const fs::path more = folder / "additional_chat_templates";
+  if (!fs::is_directory(more)) return;
+  for (const auto& entry : fs::directory_iterator(more)) {
+    if (entry.path().extension() != ".jinja") continue;
+    parts.chat_templates[entry.path().stem().string()] = read_file(entry.path());
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<const Tokenizer::Parts> load_folder(const fs::path& folder) {
+  const fs::path file = folder / "tokenizer.json";
+  HONE_CHECK(
+      DataError, fs::exists(file),
+      "{}: there is no tokenizer.json in this folder{}. Save the tokenizer with "
+      "transformers (AutoTokenizer.from_pretrained(…).save_pretrained(…)).",
+      folder.string(),
+      fs::exists(folder / "tokenizer.model") ? ", only a SentencePiece tokenizer.model" : "");
+  const OptionalFile config(folder, "tokenizer_config.json");
+  const OptionalFile special_map(folder, "special_tokens_map.json");
+  const OptionalFile generation(folder, "generation_config.json");
+  const Json json = io::read_json(file);
+  auto parts =
+      build_parts({&json, file.string() + ": tokenizer"}, parse_added_tokens_decoder(config.field));
+  read_special_tokens(special_map.field, *parts);
+  read_special_tokens(config.field, *parts);
+  read_generation_config(generation.field, *parts);
+  read_config_templates(config.field, *parts);
+  read_template_files(folder, *parts);
+  return parts;
+}
+
+}  // namespace hone::tokenizer

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "io/gguf.h"
+#include "tokenizer/added_tokens.h"
+#include "tokenizer/decoder.h"
+#include "tokenizer/json_fields.h"
+#include "tokenizer/model.h"
+#include "tokenizer/post_processor.h"
+#include "tokenizer/pre_tokenizer.h"
+#include "tokenizer/tokenizer.h"
+
+namespace hone::tokenizer {
+
+/// What a tokenizer is made of. Built by one of the readers below, then never changed.
+struct Tokenizer::Parts {
+  AddedTokens added;
+  Normalizer normalizer;
+  PreTokenizer pre_tokenizer;
+  std::unique_ptr<const Model> model;
+  PostProcessor post_processor;
+  Decoder decoder;
+  SpecialTokens special;
+  std::map<std::string, std::string> chat_templates;  // "default", "tool_use", …
+
+  std::optional<std::string_view> id_to_token(std::int32_t id) const;
+  std::optional<std::int32_t> token_to_id(std::string_view token) const;
+  /// Gives a special token its role: "bos_token" and the like.
+  void set_special(const std::string& name, const std::string& token);
+  void add_eos_id(std::int32_t id);
+};
+
+/// Builds the pipeline from the content of a tokenizer.json.
+/// @param extra_added added tokens that another file declares; those of `root` come first
+/// @throws DataError naming the field
+std::shared_ptr<Tokenizer::Parts> build_parts(const JsonField& root,
+                                              const std::vector<AddedToken>& extra_added = {});
+
+/// Reads one entry of "added_tokens". @param id where the entry does not hold it
+AddedToken parse_added_token(const JsonField& field, std::optional<std::int64_t> id = {});
+
+/// A folder as transformers saves it: tokenizer.json, and where they are there
+/// tokenizer_config.json, special_tokens_map.json, generation_config.json, chat_template.jinja.
+std::shared_ptr<const Tokenizer::Parts> load_folder(const std::filesystem::path& folder);
+
+/// The vocabulary inside a GGUF file, for the kind it calls "gpt2" (byte-level BPE).
+std::shared_ptr<const Tokenizer::Parts> load_gguf(const io::GgufFile& file);
+
+}  // namespace hone::tokenizer
