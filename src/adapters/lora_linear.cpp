@@ -30,8 +30,8 @@ struct SavedKey {
 
 struct LoraLinear : torch::autograd::Function<LoraLinear> {
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight,
-                        const Tensor& bias, const Tensor& a, const Tensor& b, double scaling,
-                        double dropout, const kernels::DropoutKey& key) {
+                        const std::optional<Tensor>& bias, const Tensor& a, const Tensor& b,
+                        double scaling, double dropout, const kernels::DropoutKey& key) {
     const auto dtype = x.scalar_type();
     const Tensor dropped = kernels::dropout(x, dropout, key);
     const Tensor xa = dropped.mm(a.to(dtype).t());  // [N, r]
@@ -81,7 +81,8 @@ Tensor lora_linear(const Tensor& x, const Tensor& weight, const Tensor& bias, co
              "LoRA sizes do not fit: x {}, W {}, A {}, B {}", fmt::join(x.sizes(), "x"),
              fmt::join(weight.sizes(), "x"), fmt::join(a.sizes(), "x"), fmt::join(b.sizes(), "x"));
   HONE_ASSERT(!weight.requires_grad(), "the base under LoRA is frozen");
-  return LoraLinear::apply(x, weight, bias, a, b, scaling, dropout, key);
+  const std::optional<Tensor> maybe_bias = bias.defined() ? std::optional(bias) : std::nullopt;
+  return LoraLinear::apply(x, weight, maybe_bias, a, b, scaling, dropout, key);
 }
 
 }  // namespace hone::adapters

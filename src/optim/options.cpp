@@ -4,6 +4,19 @@ namespace hone::optim {
 
 using namespace config;
 
+namespace {
+
+void check_warmup(const ScheduleOptions& options, Problems& problems) {
+  const bool both = options.warmup_steps > 0 && options.warmup_ratio > 0;
+  if (both) problems.add("warmup_ratio", "warmup_steps is set as well; keep one");
+  if (options.lr_scheduler_type == "constant" &&
+      (options.warmup_steps > 0 || options.warmup_ratio > 0))
+    problems.add("lr_scheduler_type",
+                 "constant has no warm-up, but one is asked for; expected constant_with_warmup");
+}
+
+}  // namespace
+
 const Table<OptimOptions>& OptimOptions::table() {
   static const Table<OptimOptions> table(
       "optim", "How trained parameters are updated.",
@@ -29,20 +42,16 @@ const Table<ScheduleOptions>& ScheduleOptions::table() {
       "schedule", "How the learning rate goes over the run, counted as transformers does.",
       {field("lr_scheduler_type", &ScheduleOptions::lr_scheduler_type, "linear",
              choices({"linear", "cosine", "constant", "constant_with_warmup"}),
-             "After the warm-up: linear to 0, half a cosine to 0, or constant. Every one of them "
-             "warms up where warmup_steps or warmup_ratio says so; constant_with_warmup is "
-             "transformers' other name for constant."),
+             "After the warm-up: linear to 0, half a cosine to 0, or constant. As in transformers, "
+             "constant alone has no warm-up."),
        field("warmup_steps", &ScheduleOptions::warmup_steps, 0, at_least(0),
              unit("optimizer steps"),
              "Steps over which the rate rises from 0; the first of them runs at rate 0."),
        field("warmup_ratio", &ScheduleOptions::warmup_ratio, 0.0, at_least(0), at_most(1),
              "The warm-up as a share of all steps, rounded up."),
-       check<ScheduleOptions>("Only one of warmup_steps and warmup_ratio is set.",
-                              [](const ScheduleOptions& options, Problems& problems) {
-                                if (options.warmup_steps > 0 && options.warmup_ratio > 0)
-                                  problems.add("warmup_ratio",
-                                               "warmup_steps is set as well; keep one");
-                              })});
+       check<ScheduleOptions>("Only one of warmup_steps and warmup_ratio is set, and neither for "
+                              "constant.",
+                              check_warmup)});
   return table;
 }
 

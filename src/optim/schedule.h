@@ -7,9 +7,9 @@
 namespace hone::optim {
 
 /// Learning rate as a pure function of the optimizer step, so that nothing needs to be saved.
-/// Counts as transformers' schedules do: with a warm-up the first step runs at rate 0.
+/// Counts as transformers' schedules (optimization.py) do: with a warm-up the first step runs at rate 0.
 struct Schedule {
-  std::string type;  ///< linear, cosine, constant
+  std::string type;  ///< linear, cosine, constant, constant_with_warmup
   double peak = 0;   ///< learning rate at the end of the warm-up
   std::int64_t warmup_steps = 0;
   std::int64_t total_steps = 0;

@@ -7,6 +7,7 @@
 #include "model/head.h"
 #include "model/load.h"
 #include "model/weights.h"
+#include "support/fixture_batch.h"
 #include "support/support.h"
 
 // The tiny Llama that transformers made (tests/data/models/llama/README.md says with what).
@@ -15,43 +16,9 @@ namespace hone::model {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// The fixture's padded rows as a flat stream, and where each of its tokens came from.
-struct FixtureBatch {
-  TokenStream tokens;
-  std::vector<std::pair<std::int64_t, std::int64_t>> places;  ///< (row, column) of each token
-  Tensor rows_M, targets_M;
-};
-
-FixtureBatch flatten(const io::SafetensorsFile& io) {
-  const Tensor ids = to_tensor(*io.find("input_ids")).to(torch::kInt64);
-  const Tensor mask = to_tensor(*io.find("attention_mask")).to(torch::kInt64);
-  const Tensor labels = to_tensor(*io.find("labels")).to(torch::kInt64);
-  FixtureBatch batch;
-  std::vector<std::int64_t> flat_ids, positions, rows, targets, borders{0};
-  for (std::int64_t r = 0; r < ids.size(0); ++r) {
-    std::int64_t position = 0;
-    for (std::int64_t c = 0; c < ids.size(1); ++c) {
-      if (mask[r][c].item<std::int64_t>() == 0) continue;
-      if (position > 0 && labels[r][c].item<std::int64_t>() != -100) {
-        rows.push_back(std::ssize(flat_ids) - 1);
-        targets.push_back(labels[r][c].item<std::int64_t>());
-      }
-      flat_ids.push_back(ids[r][c].item<std::int64_t>());
-      positions.push_back(position++);
-      batch.places.emplace_back(r, c);
-    }
-    borders.push_back(std::ssize(flat_ids));
-  }
-  batch.tokens = {torch::tensor(flat_ids), torch::tensor(positions), borders};
-  batch.rows_M = torch::tensor(rows);
-  batch.targets_M = torch::tensor(targets);
-  return batch;
-}
-
-double relative_error(const Tensor& got, const Tensor& expected) {
-  return ((got - expected).norm() / expected.norm()).item<double>();
-}
+using test::FixtureBatch;
+using test::flatten;
+using test::relative_error;
 
 class ModelParity : public testing::TestWithParam<const char*> {
  protected:
