@@ -1,0 +1,108 @@
+#include "io/jsonl.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.h"
+#include "io/input_file.h"
+#include "io/json.h"
+#include "io/utf8.h"
+
+namespace hone::io {
+namespace {
+
+constexpr std::size_t kReadBytes = std::size_t{1} << 20;
+
+bool is_blank(std::string_view line) { return line.find_first_not_of(" \t\r") == line.npos; }
+
+/// The two mistakes that are made most deserve more than "syntax error".
+std::string_view hint(std::string_view line, std::int64_t line_number) {
+  if (line_number == 1 && line.find_first_not_of(" \t") == line.find('['))
+    return ". The file begins like one JSON array; a JSONL file has one object a line: `jq -c "
+           "'.[]' FILE > FILE.jsonl` makes one";
+  if (line_number == 1 && line.substr(line.find_first_not_of(" \t")) == "{")
+    return ". The object goes on over several lines; a JSONL file has one object a line: `jq -c . "
+           "FILE > FILE.jsonl` makes one";
+  return "";
+}
+
+}  // namespace
+
+JsonlReader::JsonlReader(const std::filesystem::path& path) : name_(path.string()) {
+  if (path == "-") {
+    name_ = "<stdin>";
+    fd_ = STDIN_FILENO;
+    return;
+  }
+  require_file(path, "a JSONL file");
+  fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  HONE_CHECK(IoError, fd_ >= 0, "{}: cannot be opened for reading: {}", name_,
+             std::strerror(errno));
+}
+
+JsonlReader::~JsonlReader() {
+  if (fd_ != STDIN_FILENO) ::close(fd_);
+}
+
+bool JsonlReader::read_more() {
+  buffer_.erase(0, begin_);
+  begin_ = 0;
+  HONE_CHECK(DataError, buffer_.size() <= kMaxRowBytes,
+             "{}:{}: the line has more than {} bytes. A JSONL file has one JSON object a line",
+             name_, line_number_ + 1, kMaxRowBytes);
+  const std::size_t old_size = buffer_.size();
+  buffer_.resize(old_size + kReadBytes);
+  ssize_t n = 0;
+  do {
+    n = ::read(fd_, buffer_.data() + old_size, kReadBytes);
+  } while (n < 0 && errno == EINTR);
+  HONE_CHECK(IoError, n >= 0, "{}: reading failed at byte {}: {}", name_,
+             next_byte_ + static_cast<std::int64_t>(old_size), std::strerror(errno));
+  buffer_.resize(old_size + static_cast<std::size_t>(n));
+  return n > 0;
+}
+
+/// The view holds until the next call.
+std::optional<std::string_view> JsonlReader::next_line() {
+  std::size_t searched = 0;
+  std::size_t end = 0;
+  while ((end = buffer_.find('\n', begin_ + searched)) == buffer_.npos && !at_end_) {
+    searched = buffer_.size() - begin_;
+    at_end_ = !read_more();
+  }
+  if (end == buffer_.npos) end = buffer_.size();
+  if (begin_ == buffer_.size()) return std::nullopt;
+  const std::string_view line = std::string_view(buffer_).substr(begin_, end - begin_);
+  begin_ = std::min(end + 1, buffer_.size());
+  next_byte_ += static_cast<std::int64_t>(line.size()) + 1;
+  ++line_number_;
+  return line;
+}
+
+std::optional<JsonlRow> JsonlReader::next() {
+  while (std::optional<std::string_view> line = next_line()) {
+    TextOrigin origin{name_, line_number_,
+                      next_byte_ - static_cast<std::int64_t>(line->size()) - 1};
+    if (line_number_ == 1 && line->starts_with(kByteOrderMark)) {
+      line->remove_prefix(kByteOrderMark.size());
+      origin.first_byte += static_cast<std::int64_t>(kByteOrderMark.size());
+    }
+    if (line->ends_with('\r')) line->remove_suffix(1);
+    if (is_blank(*line)) continue;
+    try {
+      JsonlRow row{line_number_, parse_ordered_json(*line, origin)};
+      HONE_CHECK(DataError, row.value.is_object(),
+                 "{}:{}: the row is {}, expected an object {{...}}", name_, line_number_,
+                 row.value.type_name());
+      return row;
+    } catch (const DataError& error) {
+      throw DataError(fmt::format("{}{}", error.what(), hint(*line, line_number_)));
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace hone::io
