@@ -26,6 +26,11 @@ void check_like(const char* op, const char* name, const at::Tensor& tensor,
              c10::toString(tensor.scalar_type()), tensor.device().str());
 }
 
+void check_device(const char* op, const at::Tensor& tensor) {
+  HONE_CHECK(ShapeError, tensor.is_cpu() || tensor.is_cuda(),
+             "{}: takes tensors on CPU or CUDA, got {}", op, tensor.device().str());
+}
+
 void check_first_order(const char* op) {
   HONE_CHECK(Error, !at::GradMode::is_enabled(),
              "{}: second derivatives are not implemented; call backward without create_graph", op);

@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "base/error.h"
+#include "kernels/cuda_library.h"
 #include "kernels/number.h"
 
 namespace hone::kernels {
@@ -53,15 +54,23 @@ void check_sizes(const char* op, const char* name, const at::Tensor& tensor, at:
 /// @throws ShapeError unless `tensor` has the dtype and device of `like`
 void check_like(const char* op, const char* name, const at::Tensor& tensor, const at::Tensor& like);
 
+/// @throws ShapeError unless `tensor` is on a CPU or a CUDA device
+void check_device(const char* op, const at::Tensor& tensor);
+
 /// The backward passes are not differentiable themselves.
 /// @throws Error where autograd wants them to be (create_graph)
 void check_first_order(const char* op);
 
-/// Runs an operation's kernel where its tensors are.
+/// Runs an operation's kernel where its tensors are: over CPU threads, or on the current stream of
+/// their GPU.
 template <class Args>
 void launch(const at::Tensor& like, const Args& args) {
-  launch_cpu(args);
-  (void)like;
+  if (like.is_cpu()) {
+    launch_cpu(args);
+  } else {
+    const c10::OptionalDeviceGuard guard(like.device());
+    std::get<CudaLauncher<Args>>(cuda_table())(args);
+  }
 }
 
 }  // namespace hone::kernels

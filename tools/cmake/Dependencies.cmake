@@ -48,6 +48,8 @@ target_precompile_headers(hone_pch PRIVATE
   <fmt/format.h> <torch/types.h> <torch/csrc/autograd/custom_function.h>
   <filesystem> <functional> <map> <memory> <optional> <string> <vector>)
 
+include(Cuda)
+
 if(HONE_TESTS)
   find_package(GTest REQUIRED)
   include(GoogleTest)

@@ -4,6 +4,9 @@
 
 namespace hone::kernels {
 
+/// The CUDA kernels keep a head's elements in a warp's registers.
+constexpr std::int64_t kCudaMostHeadDim = 256;
+
 /// Where token t and head h of a [N, heads, head_dim] tensor lie: t · token + h · head.
 struct HeadStrides {
   std::int64_t token, head;

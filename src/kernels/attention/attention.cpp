@@ -81,10 +81,13 @@ struct Attention : torch::autograd::Function<Attention> {
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                      at::IntArrayRef cu_seqlens, double scale) {
   check_sizes("attention", "q", q, {-1, -1, -1});
+  check_device("attention", q);
   check_sizes("attention", "k", k, {q.size(0), -1, q.size(2)});
   check_sizes("attention", "v", v, k.sizes());
   check_like("attention", "k", k, q);
   check_like("attention", "v", v, q);
+  HONE_CHECK(ShapeError, q.is_cpu() || q.size(2) <= kCudaMostHeadDim,
+             "attention: head_dim is at most {} on a GPU, got {}", kCudaMostHeadDim, q.size(2));
   HONE_CHECK(ShapeError, k.size(1) > 0 && q.size(1) % k.size(1) == 0,
              "attention: {} query heads are not a multiple of {} key-value heads", q.size(1),
              k.size(1));

@@ -11,7 +11,8 @@ namespace hone::kernels {
 /// a document gives does not depend on the other documents of the batch, bit for bit. Keeps q, k,
 /// v and the logarithm of each softmax's denominator [N, Hq].
 /// @param q           [N, Hq, head_dim] f32, bf16 or f64; tokens and heads may be strided
-/// @param k,v         [N, Hkv, head_dim], the same dtype, Hkv divides Hq
+/// @param k,v         [N, Hkv, head_dim], the same dtype, Hkv divides Hq; head_dim at most 256 on a
+/// GPU
 /// @param cu_seqlens  [D+1] document borders, 0 = first < … < last = N
 /// @param scale       usually 1 / √head_dim
 /// @return [N, Hq, head_dim], q's dtype, contiguous

@@ -62,6 +62,7 @@ struct DropoutFunction : torch::autograd::Function<DropoutFunction> {
 
 at::Tensor dropout(const at::Tensor& x_NH, double p, const DropoutKey& key) {
   check_sizes("dropout", "x", x_NH, {-1, -1});
+  check_device("dropout", x_NH);
   HONE_CHECK(ShapeError, p >= 0 && p < 1, "dropout: p must be in [0, 1), got {}", p);
   const std::uint64_t rows = key.first_row + static_cast<std::uint64_t>(x_NH.size(0));
   const std::uint64_t groups = static_cast<std::uint64_t>(dropout_groups(x_NH.size(1)));

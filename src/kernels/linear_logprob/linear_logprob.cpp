@@ -64,6 +64,14 @@ void for_chunks(const Head& head, const Chunk& whole, Body&& body) {
   }
 }
 
+/// sum += a · b, where sum may be of the wider dtype.
+void add_product(at::Tensor& sum, const at::Tensor& a, const at::Tensor& b) {
+  if (sum.scalar_type() == a.scalar_type())
+    sum.addmm_(a, b);
+  else
+    sum.add_(at::mm(a, b));
+}
+
 /// Where only `hidden` wants a gradient (LoRA), the forward pass takes it along while it has the
 /// logits: d logprob[m] / d hidden[m] = (onehot − softmax)[m] · weight, which the backward pass
 /// scales row by row. That saves the second multiplication by the largest matrix of the model.
@@ -122,7 +130,7 @@ struct WithAllGradients : torch::autograd::Function<WithAllGradients> {
         at::Tensor rows = dhidden.narrow(0, first, logits.size(0));
         at::mm_out(rows, logits, head.weight_VH);
       }
-      if (dweight.defined()) dweight.add_(at::mm(logits.t(), chunk.hidden));
+      if (dweight.defined()) add_product(dweight, logits.t(), chunk.hidden);
       if (dbias.defined()) dbias.add_(logits.sum(0, false, wide.dtype().toScalarType()));
     });
     const at::ScalarType dtype = saved[0].scalar_type();
@@ -149,6 +157,7 @@ at::Tensor linear_logprob(const at::Tensor& hidden_MH, const at::Tensor& weight_
                           const std::optional<at::Tensor>& bias_V, const at::Tensor& targets_M,
                           const LinearLogprobOptions& options) {
   check_sizes("linear_logprob", "hidden", hidden_MH, {-1, -1});
+  check_device("linear_logprob", hidden_MH);
   const std::int64_t M = hidden_MH.size(0);
   check_sizes("linear_logprob", "weight", weight_VH, {-1, hidden_MH.size(1)});
   check_like("linear_logprob", "weight", weight_VH, hidden_MH);

@@ -63,6 +63,7 @@ struct RmsNorm : torch::autograd::Function<RmsNorm> {
 
 at::Tensor rms_norm(const at::Tensor& x_NH, const at::Tensor& weight_H, double eps) {
   check_sizes("rms_norm", "x", x_NH, {-1, -1});
+  check_device("rms_norm", x_NH);
   check_sizes("rms_norm", "weight", weight_H, {x_NH.size(1)});
   check_like("rms_norm", "weight", weight_H, x_NH);
   return RmsNorm::apply(with_adjacent_elements(x_NH), weight_H.contiguous(), eps);

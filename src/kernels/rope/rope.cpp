@@ -48,6 +48,7 @@ struct RopeFunction : torch::autograd::Function<RopeFunction> {
 
 at::Tensor rope(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
   check_sizes("rope", "x", x, {-1, -1, -1});
+  check_device("rope", x);
   check_sizes("rope", "cos", cos, {x.size(0), -1});
   check_sizes("rope", "sin", sin, {x.size(0), cos.size(1)});
   HONE_CHECK(ShapeError, 2 * cos.size(1) <= x.size(2),

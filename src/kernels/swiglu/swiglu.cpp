@@ -54,6 +54,7 @@ struct Swiglu : torch::autograd::Function<Swiglu> {
 
 at::Tensor swiglu(const at::Tensor& gate_NI, const at::Tensor& up_NI) {
   check_sizes("swiglu", "gate", gate_NI, {-1, -1});
+  check_device("swiglu", gate_NI);
   check_sizes("swiglu", "up", up_NI, gate_NI.sizes());
   check_like("swiglu", "up", up_NI, gate_NI);
   return Swiglu::apply(with_adjacent_elements(gate_NI), with_adjacent_elements(up_NI));

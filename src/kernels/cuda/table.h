@@ -1,0 +1,35 @@
+#pragma once
+
+#include <tuple>
+
+#include "kernels/attention/arithmetic.h"
+#include "kernels/dropout/arithmetic.h"
+#include "kernels/linear_logprob/arithmetic.h"
+#include "kernels/rms_norm/arithmetic.h"
+#include "kernels/rope/arithmetic.h"
+#include "kernels/swiglu/arithmetic.h"
+
+namespace hone::kernels {
+
+/// Starts an operation on the current CUDA stream. Pointers are the device's, but for
+/// AttentionShape::cu_seqlens.
+template <class Args>
+using CudaLauncher = void (*)(const Args&);
+
+template <class T>
+using CudaLaunchersOf =
+    std::tuple<CudaLauncher<AttentionForward<T>>, CudaLauncher<AttentionBackward<T>>,
+               CudaLauncher<Dropout<T>>, CudaLauncher<LogprobForward<T>>,
+               CudaLauncher<LogprobBackward<T>>, CudaLauncher<RmsNormForward<T>>,
+               CudaLauncher<RmsNormBackward<T>>, CudaLauncher<Rope<T>>,
+               CudaLauncher<SwigluForward<T>>, CudaLauncher<SwigluBackward<T>>>;
+
+/// What libhone_cuda.so offers; an entry is found by its arguments' type.
+using CudaTable = decltype(std::tuple_cat(CudaLaunchersOf<float>{}, CudaLaunchersOf<Bf16>{},
+                                          CudaLaunchersOf<double>{}));
+
+/// The one symbol that libhone_cuda.so exports for hone to look up.
+constexpr const char* kCudaTableSymbol = "hone_cuda_table";
+using CudaTableFunction = const CudaTable* (*)();
+
+}  // namespace hone::kernels

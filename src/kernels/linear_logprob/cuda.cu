@@ -1,0 +1,54 @@
+#include "kernels/cuda/launch.cuh"
+#include "kernels/linear_logprob/arithmetic.h"
+
+namespace hone::kernels {
+namespace {
+
+constexpr int kThreads = 512;
+
+/// A block a row.
+template <class T>
+__global__ void forward_kernel(const LogprobForward<T> a) {
+  const std::int64_t m = blockIdx.x;
+  const T* const logits = a.logits + m * a.V;
+  Wide<T> largest = widen(logits[0]);
+  for (std::int64_t v = threadIdx.x; v < a.V; v += blockDim.x)
+    largest = widen(logits[v]) > largest ? widen(logits[v]) : largest;
+  largest = block_reduce(largest, largest, [](Wide<T> x) { return warp_max(x); });
+  Wide<T> sum = 0;
+  for (std::int64_t v = threadIdx.x; v < a.V; v += blockDim.x)
+    sum += logit_weight(logits[v], largest);
+  sum = block_sum(sum);
+  if (threadIdx.x != 0) return;
+  a.logsumexp[m] = largest + log(sum);
+  a.logprobs[m] = widen(logits[a.targets[m]]) - a.logsumexp[m];
+}
+
+template <class T>
+__global__ void backward_kernel(const LogprobBackward<T> a) {
+  const std::int64_t m = blockIdx.x, target = a.targets[m];
+  T* const logits = a.logits + m * a.V;
+  const Wide<T> logsumexp = a.logsumexp[m];
+  const Wide<T> scale = a.dlogprobs ? a.dlogprobs[m] : Wide<T>{1};
+  for (std::int64_t v = threadIdx.x; v < a.V; v += blockDim.x) {
+    const Wide<T> gradient = logit_gradient(logits[v], logsumexp);
+    logits[v] = narrow<T>(scale * (v == target ? 1 + gradient : gradient));
+  }
+}
+
+}  // namespace
+
+template <class T>
+void launch_cuda(const LogprobForward<T>& args) {
+  start("linear_logprob", forward_kernel<T>, args.M, kThreads, args);
+}
+
+template <class T>
+void launch_cuda(const LogprobBackward<T>& args) {
+  start("linear_logprob", backward_kernel<T>, args.M, kThreads, args);
+}
+
+HONE_CUDA_LAUNCHERS(LogprobForward)
+HONE_CUDA_LAUNCHERS(LogprobBackward)
+
+}  // namespace hone::kernels
