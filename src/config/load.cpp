@@ -133,8 +133,9 @@ class Resolver {
   }
 
   void unknown(int line, const std::string& path) {
-    std::string hint = did_you_mean(path, paths_);
-    if (hint.empty()) {
+    const bool is_told = out_.problems.size() < kMaxProblemsTold;
+    std::string hint = is_told ? did_you_mean(path, paths_) : "";
+    if (is_told && hint.empty()) {
       const std::string parent(parent_of(path));
       const bool is_known = !parent.empty() && is_section(parent);
       hint =
@@ -153,7 +154,7 @@ class Resolver {
     if (fs::exists(path, ignored)) return;
     const auto place = out_.given.find(schema_.fields[i].key);
     add(place != out_.given.end() ? place->second : Location{out_.source, 0}, schema_.fields[i].key,
-        fmt::format("no file or folder {}, looked for from {}", quote(shortened(path)),
+        fmt::format("there is no file or folder {} (looked for from {})", quote(shortened(path)),
                     fs::current_path(ignored).string()));
   }
 

@@ -12,7 +12,16 @@
 namespace hone::config {
 namespace {
 
-constexpr std::size_t kMaxLines = 50;
+/// `text` on one line: no control character of a file or an argument reaches the terminal.
+std::string one_line(std::string_view text) {
+  std::string result;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool is_control = byte < 0x20 || byte == 0x7F;
+    result += is_control ? fmt::format("\\x{:02x}", byte) : std::string(1, c);
+  }
+  return result;
+}
 
 std::string folded(std::string_view word) {
   std::string result(word);
@@ -58,15 +67,14 @@ void refuse_if_any(std::vector<Problem> problems) {
   std::stable_sort(problems.begin(), problems.end(),
                    [](const Problem& a, const Problem& b) { return rank(a) < rank(b); });
   std::string message;
-  for (std::size_t i = 0; i < std::min(problems.size(), kMaxLines); ++i) {
+  for (std::size_t i = 0; i < std::min(problems.size(), kMaxProblemsTold); ++i) {
     const Problem& problem = problems[i];
-    if (i > 0) message += '\n';
-    message += to_text(problem.where) + ": ";
-    if (!problem.key.empty()) message += yaml_string(shortened(problem.key)) + ": ";
-    message += problem.what;
+    const std::string key = problem.key.empty() ? "" : yaml_string(shortened(problem.key)) + ": ";
+    message += i > 0 ? "\n" : "";
+    message += one_line(fmt::format("{}: {}{}", to_text(problem.where), key, problem.what));
   }
-  if (problems.size() > kMaxLines)
-    message += fmt::format("\n... and {} more problems", problems.size() - kMaxLines);
+  if (problems.size() > kMaxProblemsTold)
+    message += fmt::format("\n... and {} more problems", problems.size() - kMaxProblemsTold);
   throw ConfigError(message);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <string>
 #include <string_view>
@@ -25,7 +26,10 @@ struct Problem {
 /// Which keys were set, and where.
 using Given = std::map<std::string, Location, std::less<>>;
 
-/// Throws one error that tells all problems, one line each: `file:line: key: what`. In the order of
+/// How many problems one error tells; of the others it gives the number.
+inline constexpr std::size_t kMaxProblemsTold = 50;
+
+/// Throws one error that tells the problems, one line each: `file:line: key: what`. In the order of
 /// the file, then of the command line. Does nothing when there are none.
 /// @throws ConfigError
 void refuse_if_any(std::vector<Problem> problems);

@@ -42,10 +42,12 @@ std::string type_phrase(const Field& field) {
     case Type::kNumber:
       return "a number" + bounds(field.range);
     case Type::kString:
-      return field.choices.empty() ? "a string" : choice;
+      if (!field.choices.empty()) return choice;
+      return field.existing_path ? "an existing path" : "a string";
     case Type::kStrings:
-      return fmt::format("{}a list of {}", field.scalar_or_list ? "a string or " : "",
-                         field.choices.empty() ? "strings" : "strings, each " + choice);
+      return fmt::format("a list of {}{}{}", field.existing_path ? "existing paths" : "strings",
+                         field.choices.empty() ? "" : ", each " + choice,
+                         field.scalar_or_list ? ", or a single one" : "");
     case Type::kNumbers:
       return "a list of numbers" + bounds(field.range);
     case Type::kNumberMap:

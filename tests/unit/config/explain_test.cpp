@@ -18,6 +18,8 @@ TEST(Explain, AKey) {
             "warm-up.\n");
   EXPECT_TRUE(contains(explain<RunOptions>("model.base"), "model.base: required\n    a string\n"));
   EXPECT_TRUE(contains(explain<RunOptions>("optim.name"), "one of adamw, sgd, lion"));
+  EXPECT_TRUE(
+      contains(explain<RunOptions>("data.train"), "a list of existing paths, or a single one"));
 }
 
 TEST(Explain, ASectionWithItsRulesAndWhatIsInside) {

@@ -202,12 +202,24 @@ TEST(Load, OverridesAreYaml) {
   EXPECT_TRUE(contains(refusal("", {"model.revision=\xff"}), "byte 0xFF is not UTF-8"));
 }
 
+TEST(Load, MessagesKeepToOneLineEach) {
+  EXPECT_EQ(refusal("", {"seed=1\x1b\n2"}),
+            "command line: seed=1\\x1b\\x0a2: seed: control character 0x1B; remove it");
+}
+
+TEST(Load, AMebibyteOfUnknownKeysIsRefusedQuickly) {
+  std::string text;
+  for (int i = 0; text.size() < kMaxDocumentBytes - 100; ++i)
+    text += "learning_" + std::to_string(i) + ": 1\n";
+  EXPECT_TRUE(contains(refusal(text), "more problems"));
+}
+
 TEST(Load, PathsHaveToExistInTheResolvedConfig) {
   const hone::test::TempFolder folder;
   const std::string file = folder.write("a.jsonl", "").string();
-  EXPECT_TRUE(
-      contains(refusal("data: {train: [" + file + ", /no/such]}"),
-               "run.yaml:2: data.train: no file or folder \"/no/such\", looked for from /"));
+  EXPECT_TRUE(contains(
+      refusal("data: {train: [" + file + ", /no/such]}"),
+      "run.yaml:2: data.train: there is no file or folder \"/no/such\" (looked for from /"));
   EXPECT_TRUE(contains(refusal("", {"data.template_file=none.jinja"}), "none.jinja"));
   // What an override replaces may be absent.
   EXPECT_EQ(parse_run("data: {train: /no/such}", {"data.train=" + file}).options.data.train[0],
