@@ -1,0 +1,68 @@
+#include <unistd.h>
+
+#include "base/log.h"
+#include "cli/config_arguments.h"
+#include "cli/model_arguments.h"
+#include "datasets/preview.h"
+#include "engine/run_data.h"
+#include "model/load.h"
+
+namespace hone::cli {
+namespace {
+
+struct Arguments {
+  ConfigArguments config;
+  std::size_t rows = 3;
+};
+
+/// Everything that can be known before step 0; nothing is written and no weight is read.
+ExitCode run_check(const Arguments& arguments, const Common& common) {
+  const engine::RunOptions options = arguments.config.load(common).options;
+  engine::place(common.device, options.train.precision, options.model.dtype);
+  const std::filesystem::path base = engine::resolve_model(options.model.base);
+  const model::Spec spec = model::load_spec(base);
+  const engine::Text text = engine::open_text(base, options.data.chat_template);
+  const engine::RunData data = engine::load_run_data(options, text, spec);
+
+  const datasets::Sampler sampler(data.train.lengths(), engine::sampler_options(options));
+  const std::int64_t steps = engine::total_steps(options.train, sampler);
+  const datasets::RowCounts& counts = data.train.counts;
+  const nlohmann::ordered_json summary = {{"ok", true},
+                                          {"parameters", model::parameter_count(spec)},
+                                          {"rows", data.train.examples.size()},
+                                          {"rows_dropped_overlong", counts.dropped_overlong},
+                                          {"rows_truncated", counts.truncated},
+                                          {"rows_straddling", counts.straddling},
+                                          {"tokens", data.train.tokens()},
+                                          {"trained_tokens", data.contract.trained_tokens},
+                                          {"longest_row_tokens", counts.longest},
+                                          {"eval_rows", data.eval.examples.size()},
+                                          {"steps", steps},
+                                          {"steps_per_epoch", sampler.steps_per_epoch(0)}};
+  if (common.json) {
+    print_row(summary);
+    return ExitCode::kDone;
+  }
+  for (const auto& [key, value] : summary.items())
+    if (key != "ok") fmt::print("{:<24}{}\n", key, value.dump());
+  const bool colour = isatty(STDOUT_FILENO) == 1;
+  for (std::size_t i = 0;
+       text.tokenizer && i < std::min(arguments.rows, data.train.examples.size()); ++i) {
+    const datasets::Example& example = data.train.examples[i];
+    fmt::print("\n{} ({} tokens, {} trained{})\n{}\n", data.train.where(example), example.length(),
+               example.trained_tokens(), colour ? ", in green" : ", in [[ ]]",
+               datasets::preview(example, *text.tokenizer, colour));
+  }
+  return ExitCode::kDone;
+}
+
+}  // namespace
+
+Action declare_check(CLI::App& command, const Common& common) {
+  auto arguments = std::make_shared<Arguments>();
+  arguments->config.declare(command);
+  command.add_option("--rows", arguments->rows, "How many rows are shown")->capture_default_str();
+  return [arguments, &common] { return run_check(*arguments, common); };
+}
+
+}  // namespace hone::cli

@@ -1,0 +1,45 @@
+#include "cli/model_arguments.h"
+
+#include <cstdio>
+
+#include "adapters/lora.h"
+#include "base/error.h"
+#include "model/load.h"
+
+namespace hone::cli {
+
+void ModelArguments::declare(CLI::App& command, bool model_required) {
+  CLI::Option* option = command.add_option(
+      "--model", model, "Hugging Face folder, .gguf file, or a name that tools/setup installed");
+  if (model_required) option->required();
+  command.add_option("--adapter", adapter, "PEFT folder to put onto the model");
+  command.add_option("--dtype", dtype, "What to compute in")
+      ->check(CLI::IsMember({"auto", "fp32", "bf16"}))
+      ->capture_default_str();
+}
+
+model::Decoder open_decoder(const std::filesystem::path& base, const std::string& adapter,
+                            const engine::Placement& placement) {
+  model::Decoder decoder = model::load_decoder(
+      base, {placement.weight_dtype, placement.compute_dtype, placement.device});
+  if (!adapter.empty()) adapters::attach(adapters::load_lora(adapter, decoder), decoder);
+  return decoder;
+}
+
+OpenedModel open_model(const ModelArguments& arguments, const Common& common,
+                       const std::string& chat_template) {
+  const engine::Placement placement = engine::place(common.device, arguments.dtype, "auto");
+  const std::filesystem::path base = engine::resolve_model(arguments.model);
+  engine::Text text = engine::open_text(base, chat_template);
+  return {open_decoder(base, arguments.adapter, placement), std::move(text)};
+}
+
+void print_row(const nlohmann::ordered_json& row) {
+  const std::string line =
+      row.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  const bool written =
+      std::fwrite(line.data(), 1, line.size(), stdout) == line.size() && std::fflush(stdout) == 0;
+  HONE_CHECK(IoError, written, "standard output: writing failed; the reader may be gone");
+}
+
+}  // namespace hone::cli

@@ -1,0 +1,42 @@
+#include "cli/rows.h"
+
+namespace hone::cli {
+
+std::string RowSource::where(const io::JsonlRow& row) const {
+  return fmt::format("{}:{}", reader_.name(), row.line_number);
+}
+
+std::string RowSource::text(const io::JsonlRow& row, const char* key) const {
+  HONE_CHECK(DataError, row.value.contains(key) && row.value[key].is_string(),
+             "{}: expected a text under `{}`", where(row), key);
+  return row.value[key];
+}
+
+std::vector<std::int64_t> RowSource::ids(const io::JsonlRow& row, const char* key) const {
+  std::vector<std::int64_t> ids;
+  const bool is_list = row.value.contains(key) && row.value[key].is_array();
+  HONE_CHECK(DataError, is_list, "{}: expected a list of token ids under `{}`", where(row), key);
+  for (const auto& id : row.value[key]) {
+    HONE_CHECK(DataError, id.is_number_integer() && id >= 0 && id <= INT32_MAX,
+               "{}: `{}` holds {}, which is no token id", where(row), key, id.dump());
+    ids.push_back(id);
+  }
+  return ids;
+}
+
+std::vector<std::int64_t> tokens_of(const io::JsonlRow& row, const RowSource& rows,
+                                    const engine::Text& text) {
+  return rows.at(row, [&]() -> std::vector<std::int64_t> {
+    if (row.value.contains("input_ids")) return rows.ids(row, "input_ids");
+    if (row.value.contains("messages"))
+      return engine::encode_conversation(row.value, text, /*add_generation_prompt=*/false);
+    HONE_CHECK(DataError, row.value.contains("text"),
+               "{}: expected `input_ids`, `text` or `messages`", rows.where(row));
+    const auto ids = text.require_tokenizer("a row of `text`")
+                         .encode(rows.text(row, "text"), {.add_special_tokens = true})
+                         .ids;
+    return {ids.begin(), ids.end()};
+  });
+}
+
+}  // namespace hone::cli

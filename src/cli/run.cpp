@@ -1,0 +1,91 @@
+#include <algorithm>
+#include <new>
+
+#include "base/log.h"
+#include "cli/verbs.h"
+#include "engine/device.h"
+
+namespace hone::cli {
+namespace {
+
+struct Verb {
+  const char* name;
+  const char* help;
+  Declare declare;
+};
+
+constexpr Verb kVerbs[] = {
+    {"train", "Fine-tune a model as a config says.", declare_train},
+    {"check", "Look at a config and its data as a run would, up to step 0.", declare_check},
+    {"eval", "Measure a model, or a model with an adapter, on rows.", declare_eval},
+    {"generate", "Continue prompts or answer conversations.", declare_generate},
+    {"logprobs", "Log-probability of every next token of rows.", declare_logprobs},
+    {"tokenize", "Text to token ids and offsets, or back.", declare_tokenize},
+    {"data", "Look at what data becomes.", declare_data},
+    {"explain", "What the keys of a config mean.", declare_explain},
+};
+
+/// CLI11's description of a wrong command line, in hone's form.
+ExitCode refuse_command_line(const CLI::App& app, const CLI::ParseError& error) {
+  log::error(fmt::format(
+      "{}\nSee `hone {}--help`.", error.what(),
+      app.get_subcommands().empty() ? "" : app.get_subcommands().front()->get_name() + " "));
+  return ExitCode::kWrongInput;
+}
+
+ExitCode act(const Action& action) {
+  try {
+    return action();
+  } catch (const Error& error) {
+    log::error(error.what());
+    return error.exit_code();
+  } catch (const std::bad_alloc&) {
+    log::error("out of memory; a smaller batch (train.tokens_per_device_batch) needs less");
+  } catch (const std::exception& error) {
+    // LibTorch's messages carry a stack trace that says nothing to a user.
+    const std::string_view text = error.what();
+    log::error(text.substr(0, text.find("\nException raised from")));
+  }
+  return ExitCode::kFailed;
+}
+
+}  // namespace
+
+ExitCode run(int argc, char** argv) {
+  CLI::App app("hone: fine-tuning of large language models", "hone");
+  app.set_version_flag("--version", "hone " HONE_VERSION);
+  app.require_subcommand(1);
+  app.fallthrough();
+
+  Common common;
+  bool quiet = false, verbose = false;
+  app.add_option("--device", common.device, "cpu, cuda or cuda:N")->capture_default_str();
+  app.add_option("--threads", common.threads, "Threads on the CPU (0: all there are)")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--seed", common.seed, "Seed of everything random")
+      ->check(CLI::TypeValidator<std::uint64_t>("UINT"));
+  app.add_flag("--json", common.json, "Results for a program to read");
+  app.add_flag("--quiet", quiet, "Only warnings and errors on stderr");
+  app.add_flag("--verbose", verbose, "More on stderr");
+
+  Action action;
+  for (const Verb& verb : kVerbs) {
+    CLI::App* command = app.add_subcommand(verb.name, verb.help);
+    command->fallthrough();
+    command->final_callback(
+        [&action, chosen = verb.declare(*command, common)] { action = chosen; });
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {  // --help, --version
+    return static_cast<ExitCode>(app.exit(success));
+  } catch (const CLI::ParseError& error) {
+    return refuse_command_line(app, error);
+  }
+  if (quiet) log::set_level(log::Level::kQuiet);
+  if (verbose) log::set_level(log::Level::kVerbose);
+  engine::set_threads(common.threads);
+  return act(action);
+}
+
+}  // namespace hone::cli

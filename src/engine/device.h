@@ -1,0 +1,29 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <string>
+
+namespace hone::engine {
+
+/// What a run computes on and in.
+struct Placement {
+  torch::Device device = torch::kCPU;
+  torch::Dtype compute_dtype = torch::kFloat32;  ///< products and activations
+  torch::Dtype weight_dtype = torch::kFloat32;   ///< frozen weights at rest
+};
+
+/// @param device    "cpu", "cuda" or "cuda:N"; loads LibTorch's CUDA side only for the latter two
+/// @param precision "auto", "fp32" or "bf16"; auto is bf16 where the device multiplies it natively
+/// @param dtype     the same for frozen weights; auto follows the precision, and the precision
+///                  follows it where only it is given
+/// @throws ConfigError for a device that is not there or another name
+Placement place(const std::string& device, const std::string& precision, const std::string& dtype);
+
+/// "bf16" or "fp32".
+std::string dtype_label(torch::Dtype dtype);
+
+/// Threads for everything that follows; 0 takes as many as this process may use.
+void set_threads(int threads);
+
+}  // namespace hone::engine

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "adapters/options.h"
+#include "checkpoint/options.h"
+#include "config/table.h"
+#include "datasets/options.h"
+#include "optim/options.h"
+
+namespace hone::engine {
+
+/// Section `model`.
+struct ModelOptions {
+  std::string base;
+  std::string dtype;
+
+  static const config::Table<ModelOptions>& table();
+};
+
+/// Section `train`.
+struct TrainOptions {
+  std::string method;
+  std::string output_dir;
+  bool overwrite_output_dir;
+  std::int64_t seed;
+  std::int64_t max_steps;
+  double num_train_epochs;
+  std::int64_t per_device_train_batch_size;
+  std::int64_t tokens_per_device_batch;
+  std::int64_t gradient_accumulation_steps;
+  std::string precision;
+  double max_grad_norm;
+
+  static const config::Table<TrainOptions>& table();
+};
+
+/// Section `eval`.
+struct EvalOptions {
+  std::int64_t eval_steps;
+  std::int64_t tokens_per_device_batch;
+  bool exact_match;
+  std::int64_t max_new_tokens;
+  std::int64_t generation_batch_size;
+
+  static const config::Table<EvalOptions>& table();
+};
+
+/// A whole config file. Each section is declared beside the code that it steers.
+struct RunOptions {
+  ModelOptions model;
+  adapters::AdapterOptions adapter;
+  datasets::DataOptions data;
+  TrainOptions train;
+  optim::OptimOptions optim;
+  optim::ScheduleOptions schedule;
+  EvalOptions eval;
+  checkpoint::CheckpointOptions checkpoint;
+
+  static const config::Table<RunOptions>& table();
+};
+
+}  // namespace hone::engine

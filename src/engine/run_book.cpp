@@ -1,0 +1,94 @@
+#include "engine/run_book.h"
+
+#include <unistd.h>
+
+#include <cmath>
+#include <fstream>
+#include <sstream>
+
+#include "base/error.h"
+#include "base/log.h"
+
+namespace hone::engine {
+
+double seconds_since_start() {
+  // Field 22 of /proc/self/stat is the start in clock ticks since boot; the name before it may hold
+  // blanks, so fields are counted from its closing bracket.
+  std::ifstream stat_file("/proc/self/stat"), uptime_file("/proc/uptime");
+  std::stringstream text;
+  text << stat_file.rdbuf();
+  const std::string stat = text.str();
+  std::istringstream fields(stat.substr(std::min(stat.size(), stat.rfind(')') + 1)));
+  std::string skipped;
+  for (int field = 3; field < 22; ++field) fields >> skipped;
+  double started_ticks = 0, uptime_s = 0;
+  if (!(fields >> started_ticks) || !(uptime_file >> uptime_s)) return 0;
+  return std::max(0.0, uptime_s - started_ticks / double(sysconf(_SC_CLK_TCK)));
+}
+
+RunBook::RunBook(std::filesystem::path run_folder, std::int64_t steps_done,
+                 std::int64_t total_steps, report::RunRecord record)
+    : run_folder_(std::move(run_folder)),
+      metrics_(run_folder_ / "metrics.jsonl", steps_done),
+      progress_(total_steps),
+      record_(std::move(record)) {
+  record_.status = "running";
+  record_.started_at = report::utc_now();
+  record_.steps = steps_done;
+  if (steps_done > 0) record_.resumed_from_step = steps_done;
+  report::write_run_record(run_folder_, record_);
+}
+
+void RunBook::note_step(std::int64_t step, const StepReport& report, double seconds) {
+  if (record_.time_to_first_step_s == 0) record_.time_to_first_step_s = seconds_since_start();
+  throughput_.add_step(report.tokens, seconds);
+  record_.steps = step;
+  record_.tokens += report.tokens;
+  record_.trained_tokens += report.trained_tokens;
+  record_.final_loss = report.loss;
+
+  const double tokens_per_s = double(report.tokens) / seconds;
+  report::Metrics metrics = {{"loss", report.loss},
+                             {"grad_norm", report.grad_norm},
+                             {"learning_rate", report.learning_rate},
+                             {"tokens", report.tokens},
+                             {"trained_tokens", report.trained_tokens},
+                             {"tokens_per_s", tokens_per_s},
+                             {"time_s", seconds},
+                             {"epoch", report.epoch}};
+  metrics.insert(metrics.end(), report.extra.begin(), report.extra.end());
+  metrics_.append(step, metrics);
+  progress_.update({step, report.loss, report.learning_rate, tokens_per_s});
+}
+
+void RunBook::note_evaluation(std::int64_t step, const report::Metrics& metrics) {
+  metrics_.append(step, metrics);
+  std::string line;
+  for (const auto& [name, value] : metrics) {
+    if (name == "eval_loss") record_.final_eval_loss = std::get<double>(value);
+    if (const double* number = std::get_if<double>(&value))
+      line += fmt::format("  {} {:.4f}", name, *number);
+  }
+  log::info("step {}{}", step, line);
+}
+
+void RunBook::close(const std::string& status, const std::string& error) {
+  progress_.finish();
+  record_.status = status;
+  record_.error = error;
+  record_.ended_at = report::utc_now();
+  record_.tokens_per_s = throughput_.tokens_per_s();
+  record_.wall_time_s = seconds_since_start();
+  record_.peak_memory_bytes = report::process_memory().peak_bytes;
+  report::write_run_record(run_folder_, record_);
+}
+
+void check_finite(std::int64_t step, double loss, double grad_norm) {
+  HONE_CHECK(Error, std::isfinite(loss) && std::isfinite(grad_norm),
+             "step {}: the loss is {} and the gradient's norm {}; the weights are as they were "
+             "before this step. A lower optim.learning_rate, a longer warm-up or train.precision: "
+             "fp32 may help; so may a look at the rows of this step (hone check)",
+             step, loss, grad_norm);
+}
+
+}  // namespace hone::engine

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "report/metrics_log.h"
+#include "report/progress.h"
+#include "report/run_record.h"
+
+namespace hone::engine {
+
+/// What one optimizer step reports; `extra` are the trainer's own metrics.
+struct StepReport {
+  double loss = 0;
+  double grad_norm = 0;      ///< before clipping
+  double learning_rate = 0;  ///< used in this step
+  double epoch = 0;          ///< epochs done after it
+  std::int64_t tokens = 0;
+  std::int64_t trained_tokens = 0;
+  report::Metrics extra;
+};
+
+/// Keeps the books of a run: metrics.jsonl, the progress line, and run.json, which says "running"
+/// from the start, so that a killed run is told from one that ended.
+class RunBook {
+ public:
+  /// @param steps_done 0, or the step that a resumed run goes on after
+  RunBook(std::filesystem::path run_folder, std::int64_t steps_done, std::int64_t total_steps,
+          report::RunRecord record);
+
+  void note_step(std::int64_t step, const StepReport& report, double seconds);
+  void note_evaluation(std::int64_t step, const report::Metrics& metrics);
+
+  /// Writes run.json for the last time. @param status done, stopped or failed
+  void close(const std::string& status, const std::string& error = "");
+
+  /// To be completed by the trainer before `close`.
+  report::RunRecord& record() { return record_; }
+
+ private:
+  std::filesystem::path run_folder_;
+  report::MetricsLog metrics_;
+  report::Progress progress_;
+  report::SteadyThroughput throughput_;
+  report::RunRecord record_;
+};
+
+/// Refuses to go on from a step whose loss or gradient is not a number, before it reaches a weight.
+/// @throws Error naming the step and what may help
+void check_finite(std::int64_t step, double loss, double grad_norm);
+
+/// Wall-clock seconds since the process was started.
+double seconds_since_start();
+
+}  // namespace hone::engine

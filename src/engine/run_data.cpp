@@ -1,0 +1,42 @@
+#include "engine/run_data.h"
+
+namespace hone::engine {
+namespace {
+
+datasets::TextTools tools_of(const Text& text, const model::Spec& spec) {
+  return {text.tokenizer ? &*text.tokenizer : nullptr,
+          text.chat_template ? &*text.chat_template : nullptr, spec.vocab_size};
+}
+
+}  // namespace
+
+datasets::Dataset load_eval_data(const RunOptions& options, const Text& text,
+                                 const model::Spec& spec) {
+  return datasets::load(options.data.eval, options.data, tools_of(text, spec),
+                        spec.max_position_embeddings);
+}
+
+datasets::SamplerOptions sampler_options(const RunOptions& options) {
+  return {.seed = static_cast<std::uint64_t>(options.train.seed),
+          .shuffle = options.data.shuffle,
+          .rows_per_batch = options.train.per_device_train_batch_size,
+          .tokens_per_batch = options.train.tokens_per_device_batch,
+          .gradient_accumulation_steps = options.train.gradient_accumulation_steps};
+}
+
+std::int64_t total_steps(const TrainOptions& train, const datasets::Sampler& sampler) {
+  return train.max_steps > 0 ? train.max_steps : sampler.total_steps(train.num_train_epochs);
+}
+
+RunData load_run_data(const RunOptions& options, const Text& text, const model::Spec& spec) {
+  RunData data;
+  data.train = datasets::load(options.data.train, options.data, tools_of(text, spec),
+                              spec.max_position_embeddings);
+  if (!options.data.eval.empty()) data.eval = load_eval_data(options, text, spec);
+  const std::vector<std::int32_t> stops =
+      text.tokenizer ? text.tokenizer->special().eos_ids : std::vector<std::int32_t>{};
+  data.contract = datasets::check_contract(data.train, options.data, stops);
+  return data;
+}
+
+}  // namespace hone::engine

@@ -1,0 +1,30 @@
+#pragma once
+
+#include "datasets/contract.h"
+#include "datasets/load.h"
+#include "datasets/sampler.h"
+#include "engine/options.h"
+#include "engine/text.h"
+#include "model/spec.h"
+
+namespace hone::engine {
+
+/// The rows that a run trains and evaluates on, tokenised, the training rows held to the contract.
+struct RunData {
+  datasets::Dataset train, eval;
+  datasets::ContractReport contract;
+};
+
+/// @throws DataError, ConfigError
+RunData load_run_data(const RunOptions& options, const Text& text, const model::Spec& spec);
+
+/// How rows become steps, as the options say.
+datasets::SamplerOptions sampler_options(const RunOptions& options);
+/// Optimizer steps of the whole run.
+std::int64_t total_steps(const TrainOptions& train, const datasets::Sampler& sampler);
+
+/// The evaluation rows alone. @throws DataError
+datasets::Dataset load_eval_data(const RunOptions& options, const Text& text,
+                                 const model::Spec& spec);
+
+}  // namespace hone::engine

@@ -1,0 +1,149 @@
+#include "engine/run_folder.h"
+
+#include <fmt/ranges.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "checkpoint/checkpoints.h"
+#include "checkpoint/folder_writer.h"
+#include "checkpoint/state.h"
+#include "config/load.h"
+#include "model/weights.h"
+
+namespace hone::engine {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using torch::Tensor;
+
+/// What hone writes into a run's folder; nothing else there is ever touched.
+constexpr const char* kOwnEntries[] = {"config.resolved.yaml", "metrics.jsonl", "run.json",
+                                       "checkpoints",          "adapter",       "model"};
+
+bool holds_a_run(const fs::path& folder) {
+  for (const char* name : kOwnEntries)
+    if (fs::exists(folder / name)) return true;
+  return false;
+}
+
+void remove_old_run(const fs::path& folder) {
+  for (const char* name : kOwnEntries) {
+    if (fs::is_directory(folder / name)) {
+      checkpoint::remove_folder(folder / name);
+    } else {
+      fs::remove(folder / name);
+    }
+  }
+}
+
+std::optional<fs::path> find_checkpoint(const fs::path& run_folder, const ResumeRequest& resume) {
+  if (!resume.asked) return std::nullopt;
+  if (resume.from != "auto") return checkpoint::verify(resume.from).folder;
+  if (const auto newest = checkpoint::newest_valid(run_folder)) return newest->folder;
+  log::info("resume  no checkpoint in {} yet; starting from step 1", run_folder.string());
+  return std::nullopt;
+}
+
+std::vector<io::TensorView> views_of(const std::vector<std::pair<std::string, Tensor>>& tensors,
+                                     std::vector<Tensor>& kept) {
+  std::vector<io::TensorView> views;
+  for (const auto& [name, tensor] : tensors) {
+    kept.push_back(tensor.detach().to(torch::kCPU).contiguous());
+    views.push_back(model::view_of(name, kept.back()));
+  }
+  return views;
+}
+
+std::vector<std::pair<std::string, Tensor>> masters_of(const Trainable& trainable) {
+  std::vector<std::pair<std::string, Tensor>> masters;
+  for (const optim::Parameter& parameter : trainable.parameters)
+    masters.emplace_back(parameter.name, parameter.tensor);
+  return masters;
+}
+
+void restore(const std::vector<std::pair<std::string, Tensor>>& tensors,
+             const io::SafetensorsFile& file) {
+  const torch::NoGradGuard no_grad;
+  std::vector<std::string> problems;
+  for (const auto& [name, tensor] : tensors) {
+    const io::TensorView* view = file.find(name);
+    if (view == nullptr || view->shape != tensor.sizes().vec()) {
+      problems.push_back(name + (view == nullptr ? " is missing" : " has another shape"));
+    } else {
+      Tensor destination = tensor;
+      destination.copy_(model::to_tensor(*view));
+    }
+  }
+  HONE_CHECK(CheckpointError, problems.empty() && file.tensors().size() == tensors.size(),
+             "{}: does not fit what is trained: {} tensors, expected {}. {}", file.path().string(),
+             file.tensors().size(), tensors.size(), fmt::join(problems, "; "));
+}
+
+void check_same_run(const fs::path& folder, const json& saved, const json& now) {
+  std::vector<std::string> differences;
+  for (const auto& [key, value] : now.items())
+    if (!saved.contains(key) || saved[key] != value)
+      differences.push_back(fmt::format("{}: then {}, now {}", key,
+                                        saved.contains(key) ? saved[key].dump() : "not stated",
+                                        value.dump()));
+  HONE_CHECK(CheckpointError, differences.empty(),
+             "{}: was saved by another run:\n  {}\nGo on with the settings of then, or start a new "
+             "run in another train.output_dir",
+             folder.string(), fmt::join(differences, "\n  "));
+}
+
+}  // namespace
+
+std::optional<fs::path> open_run_folder(const RunOptions& options, const ResumeRequest& resume) {
+  const fs::path folder = options.train.output_dir;
+  make_folder(folder);
+  checkpoint::clean_leftovers(folder);
+  if (fs::exists(folder / "checkpoints")) checkpoint::clean_leftovers(folder / "checkpoints");
+  const auto checkpoint = find_checkpoint(folder, resume);
+  if (!resume.asked && holds_a_run(folder)) {
+    HONE_CHECK(ConfigError, options.train.overwrite_output_dir,
+               "train.output_dir: {} holds a run already. Add --resume auto to go on with it, "
+               "train.overwrite_output_dir=true to replace it, or choose another folder",
+               folder.string());
+    remove_old_run(folder);
+  }
+  write_file_atomically(folder / "config.resolved.yaml", config::dump(options));
+  return checkpoint;
+}
+
+json identity_of(const RunOptions& options, const std::string& base_sha256,
+                 const std::string& data_sha256) {
+  const TrainOptions& train = options.train;
+  return {{"base_sha256", base_sha256},
+          {"data_sha256", data_sha256},
+          {"train.method", train.method},
+          {"train.seed", train.seed},
+          {"train.per_device_train_batch_size", train.per_device_train_batch_size},
+          {"train.tokens_per_device_batch", train.tokens_per_device_batch},
+          {"train.gradient_accumulation_steps", train.gradient_accumulation_steps},
+          {"data.shuffle", options.data.shuffle},
+          {"adapter.trained", options.adapter.trains_adapter()}};
+}
+
+void save_checkpoint(const RunOptions& options, std::int64_t step, const Trainable& trainable,
+                     const optim::AdamW& optimizer, const json& identity) {
+  std::vector<Tensor> kept;  // keeps the copies alive while their bytes are written
+  const auto masters = views_of(masters_of(trainable), kept);
+  const auto moments = views_of(optimizer.state(), kept);
+  checkpoint::save_state(options.train.output_dir, step, identity, masters, moments);
+  checkpoint::retain(options.train.output_dir, options.checkpoint.keep_last);
+}
+
+std::int64_t load_checkpoint(const fs::path& folder, const Trainable& trainable,
+                             optim::AdamW& optimizer, const json& identity) {
+  const checkpoint::State state = checkpoint::load_state(checkpoint::verify(folder));
+  check_same_run(folder, state.about, identity);
+  restore(masters_of(trainable), state.trainable);
+  restore(optimizer.state(), state.optimizer);
+  optimizer.set_steps_done(state.step);
+  return state.step;
+}
+
+}  // namespace hone::engine

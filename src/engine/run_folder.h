@@ -1,0 +1,42 @@
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "engine/options.h"
+#include "engine/trainable.h"
+#include "optim/adamw.h"
+
+namespace hone::engine {
+
+/// How `hone train` was asked to begin.
+struct ResumeRequest {
+  bool asked = false;
+  std::string from;  ///< "auto", or a checkpoint's folder
+};
+
+/// Makes or takes over the run's folder and writes config.resolved.yaml into it.
+/// @return the checkpoint to go on from, verified; none where the run starts afresh
+/// @throws ConfigError where another run is in the folder and neither --resume nor
+///         train.overwrite_output_dir says what should become of it
+std::optional<std::filesystem::path> open_run_folder(const RunOptions& options,
+                                                     const ResumeRequest& resume);
+
+/// What a run's numbers depend on, as JSON: a checkpoint goes on only where it is the same.
+nlohmann::json identity_of(const RunOptions& options, const std::string& base_sha256,
+                           const std::string& data_sha256);
+
+/// Saves masters, moments and step number as checkpoints/step-N, and lets old checkpoints go.
+void save_checkpoint(const RunOptions& options, std::int64_t step, const Trainable& trainable,
+                     const optim::AdamW& optimizer, const nlohmann::json& identity);
+
+/// Puts a checkpoint's numbers into the masters and moments.
+/// @return the step it was saved after
+/// @throws CheckpointError naming every setting in which the two runs differ, or tensors that do
+///         not fit
+std::int64_t load_checkpoint(const std::filesystem::path& folder, const Trainable& trainable,
+                             optim::AdamW& optimizer, const nlohmann::json& identity);
+
+}  // namespace hone::engine

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace hone::test {
+
+/// What a finished program left.
+struct Finished {
+  int exit_code = -1;  ///< −signal where a signal ended it
+  std::string out, err;
+};
+
+/// Starts `hone` (build/hone) with arguments and waits for its end; nothing on stdin.
+Finished run_hone(const std::vector<std::string>& arguments);
+
+/// The same, but sends `signal` after `delay`, where it still runs then.
+Finished run_hone_and_signal(const std::vector<std::string>& arguments,
+                             std::chrono::milliseconds delay, int signal);
+
+/// Any program found on PATH.
+Finished run_program(const std::vector<std::string>& command);
+
+}  // namespace hone::test

@@ -1,0 +1,105 @@
+#include <torch/version.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "config/load.h"
+#include "engine/run_data.h"
+#include "engine/run_loop.h"
+#include "model/load.h"
+#include "trainers/sft/sft.h"
+
+namespace hone::sft {
+namespace {
+
+namespace fs = std::filesystem;
+
+report::RunRecord start_record(const engine::RunOptions& options, const SftTrainer& trainer) {
+  report::RunRecord record;
+  record.method = options.train.method;
+  record.seed = static_cast<std::uint64_t>(options.train.seed);
+  record.data_sha256 = trainer.train_data.sha256;
+  record.config_sha256 = sha256_hex(config::dump(options));
+  record.hone_version = HONE_VERSION;
+  record.libtorch_version = TORCH_VERSION;
+  record.host = report::host_facts();
+  return record;
+}
+
+void introduce(const SftTrainer& trainer, const engine::Placement& placement) {
+  const auto& data = trainer.train_data;
+  log::info("model   {}: {:.1f} M weights, {} trained ({}), computed in {} on {}",
+            trainer.options.model.base, double(model::parameter_count(trainer.decoder.spec)) / 1e6,
+            trainer.trainable.parameter_count(), trainer.options.adapter.method,
+            engine::dtype_label(placement.compute_dtype), placement.device.str());
+  log::info("data    {} rows, {} tokens, {:.1f} % of them trained on", data.examples.size(),
+            data.tokens(), 100.0 * data.trained_weight() / double(data.tokens()));
+  log::info("run     {} steps into {}", trainer.total_steps, trainer.options.train.output_dir);
+}
+
+}  // namespace
+
+SftTrainer setup(const config::Loaded<engine::RunOptions>& config,
+                 const engine::Placement& placement) {
+  const engine::RunOptions& options = config.options;
+  const fs::path base = engine::resolve_model(options.model.base);
+  const auto seed = static_cast<std::uint64_t>(options.train.seed);
+
+  engine::RunData data = engine::load_run_data(
+      options, engine::open_text(base, options.data.chat_template), model::load_spec(base));
+  datasets::Sampler sampler(data.train.lengths(), engine::sampler_options(options));
+  const std::int64_t total_steps = engine::total_steps(options.train, sampler);
+
+  model::Decoder decoder = model::load_decoder(
+      base, {placement.weight_dtype, placement.compute_dtype, placement.device});
+  engine::Trainable trainable =
+      engine::make_trainable(decoder, options.adapter, config.given, seed);
+  optim::AdamW optimizer(trainable.parameters, options.optim);
+  return {
+      .options = options,
+      .decoder = std::move(decoder),
+      .trainable = std::move(trainable),
+      .train_data = std::move(data.train),
+      .eval_data = std::move(data.eval),
+      .sampler = std::move(sampler),
+      .optimizer = std::move(optimizer),
+      .schedule = optim::make_schedule(options.schedule, options.optim.learning_rate, total_steps),
+      .total_steps = total_steps,
+      .base_sha256 = std::async(std::launch::async, model::hash_of_weights, base).share()};
+}
+
+ExitCode run(const config::Loaded<engine::RunOptions>& config, const engine::Placement& placement,
+             const engine::ResumeRequest& resume) {
+  const engine::RunOptions& options = config.options;
+  SftTrainer trainer = setup(config, placement);
+  const auto checkpoint = engine::open_run_folder(options, resume);
+  std::int64_t steps_done = 0;
+  if (checkpoint) {
+    steps_done = engine::load_checkpoint(*checkpoint, trainer.trainable, trainer.optimizer,
+                                         trainer.identity());
+    log::info("resume  after step {} from {}", steps_done, checkpoint->string());
+  }
+  introduce(trainer, placement);
+
+  engine::RunBook book(options.train.output_dir, steps_done, trainer.total_steps,
+                       start_record(options, trainer));
+  try {
+    const bool done = engine::run_loop(trainer, book, options, steps_done, trainer.total_steps);
+    book.record().base_sha256 = trainer.base_sha256.get();
+    if (!done) {
+      book.close("stopped");
+      log::info("stopped by a signal, saved; `--resume auto` goes on");
+      return ExitCode::kRunAgain;
+    }
+    const fs::path product =
+        engine::save_product(trainer.trainable, trainer.decoder, options.train.output_dir,
+                             engine::resolve_model(options.model.base));
+    book.close("done");
+    log::info("saved   {}", product.string());
+    return ExitCode::kDone;
+  } catch (const std::exception& error) {
+    book.close("failed", error.what());
+    throw;
+  }
+}
+
+}  // namespace hone::sft
