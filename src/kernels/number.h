@@ -49,7 +49,8 @@ HONE_HOST_DEVICE T narrow(Wide<T> value) {
     const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
     const std::uint32_t rounded = (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16;
     const std::uint32_t quiet_nan = (bits >> 16) | 0x40u;
-    return T{static_cast<std::uint16_t>(value == value ? rounded : quiet_nan)};
+    const bool is_nan = (bits & 0x7FFFFFFFu) > 0x7F800000u;
+    return T{static_cast<std::uint16_t>(is_nan ? quiet_nan : rounded)};
   }
 }
 

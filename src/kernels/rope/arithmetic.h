@@ -14,16 +14,16 @@ struct Rope {
   Wide<T> direction;  // 1, or −1 to turn back
 };
 
-template <class T>
+template <class W>
 struct RopePair {
-  T low, high;
+  W low, high;  // not rounded yet: compilers vectorise no pairs of 16-bit numbers
 };
 
 /// Turns the pair (x[i], x[i + half]) by the angle of this cos and sin.
 template <class T>
-HONE_HOST_DEVICE RopePair<T> rope_pair(T low, T high, Wide<T> cos, Wide<T> sin) {
+HONE_HOST_DEVICE RopePair<Wide<T>> rope_pair(T low, T high, Wide<T> cos, Wide<T> sin) {
   const Wide<T> l = widen(low), h = widen(high);
-  return {narrow<T>(l * cos - h * sin), narrow<T>(h * cos + l * sin)};
+  return {l * cos - h * sin, h * cos + l * sin};
 }
 
 template <class T>

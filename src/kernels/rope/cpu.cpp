@@ -13,9 +13,9 @@ template <class T>
 HONE_INLINE void rope_head(const Rope<T>& a, const T* __restrict x, const Wide<T>* __restrict cos,
                            const Wide<T>* __restrict sin, T* __restrict y) {
   for (std::int64_t i = 0; i < a.half; ++i) {
-    const RopePair<T> turned = rope_pair(x[i], x[i + a.half], cos[i], a.direction * sin[i]);
-    y[i] = turned.low;
-    y[i + a.half] = turned.high;
+    const RopePair<Wide<T>> turned = rope_pair(x[i], x[i + a.half], cos[i], a.direction * sin[i]);
+    y[i] = narrow<T>(turned.low);
+    y[i + a.half] = narrow<T>(turned.high);
   }
   for (std::int64_t i = 2 * a.half; i < a.head_dim; ++i) y[i] = x[i];
 }

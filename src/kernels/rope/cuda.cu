@@ -20,10 +20,10 @@ __global__ void rope_kernel(const Rope<T> a) {
     y[i + a.half] = x[i + a.half];
     return;
   }
-  const RopePair<T> turned =
+  const RopePair<Wide<T>> turned =
       rope_pair(x[i], x[i + a.half], a.cos[n * a.half + i], a.direction * a.sin[n * a.half + i]);
-  y[i] = turned.low;
-  y[i + a.half] = turned.high;
+  y[i] = narrow<T>(turned.low);
+  y[i + a.half] = narrow<T>(turned.high);
 }
 
 }  // namespace

@@ -23,17 +23,20 @@ CpuWork cpu_work(const SwigluBackward<T>& a) {
 }
 
 template <class T>
-HONE_INLINE void cpu_item(const SwigluBackward<T>& a, std::int64_t n) {
-  const T* const __restrict dy = a.dy + n * a.I;
-  const T* const __restrict gate = a.gate + n * a.gate_stride;
-  const T* const __restrict up = a.up + n * a.up_stride;
-  T* const __restrict dgate = a.dgate + n * a.I;
-  T* const __restrict dup = a.dup + n * a.I;
-  for (std::int64_t i = 0; i < a.I; ++i) {
-    const SwigluGradient<T> gradient = swiglu_gradient(dy[i], gate[i], up[i]);
-    dgate[i] = gradient.gate;
-    dup[i] = gradient.up;
+HONE_INLINE void backward_row(const T* __restrict dy, const T* __restrict gate,
+                              const T* __restrict up, T* __restrict dgate, T* __restrict dup,
+                              std::int64_t I) {
+  for (std::int64_t i = 0; i < I; ++i) {
+    const SwigluGradient<Wide<T>> gradient = swiglu_gradient(dy[i], gate[i], up[i]);
+    dgate[i] = narrow<T>(gradient.gate);
+    dup[i] = narrow<T>(gradient.up);
   }
+}
+
+template <class T>
+HONE_INLINE void cpu_item(const SwigluBackward<T>& a, std::int64_t n) {
+  backward_row(a.dy + n * a.I, a.gate + n * a.gate_stride, a.up + n * a.up_stride,
+               a.dgate + n * a.I, a.dup + n * a.I, a.I);
 }
 
 }  // namespace

@@ -19,10 +19,10 @@ __global__ void backward_kernel(const SwigluBackward<T> a) {
   const std::int64_t index = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   const std::int64_t n = index / a.I, i = index % a.I;
   if (n >= a.N) return;
-  const SwigluGradient<T> gradient =
+  const SwigluGradient<Wide<T>> gradient =
       swiglu_gradient(a.dy[index], a.gate[n * a.gate_stride + i], a.up[n * a.up_stride + i]);
-  a.dgate[index] = gradient.gate;
-  a.dup[index] = gradient.up;
+  a.dgate[index] = narrow<T>(gradient.gate);
+  a.dup[index] = narrow<T>(gradient.up);
 }
 
 }  // namespace
