@@ -37,10 +37,9 @@ void save_version(const fs::path& run_folder, std::int64_t step, float version,
 }
 
 float newest_version(const fs::path& run_folder) {
-  const auto newest =
-      checkpoint::newest_valid(run_folder, [](const fs::path&, const std::string& reason) {
-        ADD_FAILURE() << "a checkpoint is listed but not valid: " << reason;
-      });
+  for (const checkpoint::Entry& entry : checkpoint::list(run_folder))
+    EXPECT_NO_THROW(checkpoint::verify(entry.folder)) << entry.folder << " is listed";
+  const auto newest = checkpoint::newest_valid(run_folder);
   if (!newest) return 0;
   const checkpoint::State state = checkpoint::load_state(*newest);
   const float version = state.about.at("version");
