@@ -15,6 +15,7 @@ struct Example {
   std::int32_t file = 0;               ///< place in Dataset::files
   std::int64_t row = 0;                ///< line in that file, from 1
   std::int32_t straddling_tokens = 0;  ///< lie across the border between prompt and response
+  bool prompt_differs = false;         ///< see RowCounts::prompt_differs
 
   std::int64_t length() const { return static_cast<std::int64_t>(ids.size()); }
   /// Tokens of full weight; the first token is never one, as nothing predicts it.
@@ -28,7 +29,10 @@ struct RowCounts {
   std::int64_t dropped_overlong = 0;  ///< longer than the limit, left out
   std::int64_t truncated = 0;         ///< longer than the limit, cut to it
   std::int64_t straddling = 0;        ///< have at least one straddling token
-  std::int64_t longest = 0;           ///< tokens of the longest row, before any cut
+  /// A server, given what stands before a trained message, would write the prompt otherwise than it
+  /// stands in the row's text: the chat template is not consistent.
+  std::int64_t prompt_differs = 0;
+  std::int64_t longest = 0;  ///< tokens of the longest row, before any cut
 };
 
 /// Everything that `load` made of a list of files, in the order of the files.
@@ -45,5 +49,8 @@ struct Dataset {
   /// "file:line" of an example, for messages.
   std::string where(const Example& example) const;
 };
+
+/// One line that says how much there is and what was left out.
+std::string summary(const Dataset& dataset);
 
 }  // namespace hone::datasets

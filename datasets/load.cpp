@@ -3,8 +3,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
-#include <filesystem>
 #include <optional>
 #include <utility>
 
@@ -17,45 +15,6 @@
 
 namespace hone::datasets {
 namespace {
-
-constexpr std::array kRowFormats = {
-    RowFormat{"tokens", "input_ids", false, read_token_row},
-};
-
-std::string keys_of(const Row& row) {
-  std::vector<std::string> keys;
-  for (const auto& item : row.items()) keys.push_back(fmt::format("\"{}\"", item.key()));
-  return keys.empty() ? "none" : fmt::format("{}", fmt::join(keys, ", "));
-}
-
-std::vector<std::string> format_keys() {
-  std::vector<std::string> keys;
-  for (const RowFormat& format : kRowFormats) keys.push_back(fmt::format("\"{}\"", format.key));
-  return keys;
-}
-
-const RowFormat& format_named(std::string_view name) {
-  const auto found = std::find_if(kRowFormats.begin(), kRowFormats.end(),
-                                  [&](const RowFormat& format) { return format.name == name; });
-  HONE_CHECK(ConfigError, found != kRowFormats.end(), "data.format: there is no format '{}'", name);
-  return *found;
-}
-
-/// What `auto` makes of a file's first row.
-const RowFormat& format_of(const Row& row) {
-  const RowFormat* found = nullptr;
-  for (const RowFormat& format : kRowFormats) {
-    if (!row.contains(format.key)) continue;
-    HONE_CHECK(DataError, found == nullptr,
-               "the row has \"{}\" and \"{}\"; say with data.format which one is meant", found->key,
-               format.key);
-    found = &format;
-  }
-  HONE_CHECK(DataError, found != nullptr,
-             "the row is of no format that hone knows: expected a key {}, got {}",
-             fmt::join(format_keys(), " or "), keys_of(row));
-  return *found;
-}
 
 /// Cuts an example to its first `limit` tokens. False where that leaves nothing to train on.
 bool truncate(Example& example, std::int64_t limit) {
@@ -76,7 +35,7 @@ class Loader {
   void read(const std::string& file) {
     dataset_.files.push_back(file);
     io::JsonlReader reader(file);
-    format_ = context_.options.format == "auto" ? nullptr : &format_named(context_.options.format);
+    format_ = nullptr;
     while (read_next(reader)) {
     }
     const MappedFile content(file);
@@ -107,8 +66,8 @@ class Loader {
     }
     if (!row) return false;
     ++dataset_.counts.read;
+    if (format_ == nullptr && !find_format(*row, reader.name())) return false;
     try {
-      if (format_ == nullptr) format_ = &format_of(row->value);
       HONE_CHECK(DataError, row->value.contains(format_->key),
                  "expected a row of format {} as before it, with a key \"{}\"; got {}",
                  format_->name, format_->key, keys_of(row->value));
@@ -116,6 +75,24 @@ class Loader {
     } catch (const DataError& error) {
       add_problem(fmt::format("{}:{}: {}", reader.name(), row->line_number, error.what()));
     }
+    return true;
+  }
+
+  /// False where the first row is of no format, which nothing after it can mend.
+  bool find_format(const io::JsonlRow& row, const std::string& file) {
+    try {
+      format_ = context_.options.format == "auto" ? &row_format_of(row.value)
+                                                  : &row_format_named(context_.options.format);
+    } catch (const DataError& error) {
+      add_problem(fmt::format("{}:{}: {}", file, row.line_number, error.what()));
+      return false;
+    }
+    HONE_CHECK(ConfigError, !format_->is_rendered || context_.tools.tokenizer != nullptr,
+               "{}: rows of messages need a tokenizer, and the model has none", file);
+    HONE_CHECK(ConfigError, !format_->is_rendered || context_.tools.chat_template != nullptr,
+               "{}: rows of messages need a chat template, and the tokenizer has none; name a file "
+               "with data.template",
+               file);
     return true;
   }
 
@@ -137,6 +114,7 @@ class Loader {
     example.row = line;
     counts.rendered += format_->is_rendered;
     counts.straddling += example.straddling_tokens > 0;
+    counts.prompt_differs += example.prompt_differs;
     dataset_.examples.push_back(std::move(example));
   }
 
@@ -161,8 +139,6 @@ class Loader {
 };
 
 }  // namespace
-
-std::span<const RowFormat> row_formats() { return kRowFormats; }
 
 Dataset load(const std::vector<std::string>& files, const DataOptions& options,
              const TextTools& tools, std::int64_t context_length) {

@@ -116,6 +116,14 @@ TEST_F(TokenRows, OfSeveralFilesKeepTheirOrder) {
   EXPECT_EQ(dataset.sha256, sha256_hex("{\"input_ids\":[3,4]}\n{\"input_ids\":[1,2]}\n"));
 }
 
+TEST_F(TokenRows, OfUnknownFormatAreRefusedWithTheirKeys) {
+  const std::string message = refusal(R"({"conversations":[],"id":1})");
+  EXPECT_TRUE(test::contains(message, "rows.jsonl:1: "));
+  EXPECT_TRUE(
+      test::contains(message, "\"messages\" or \"input_ids\", got \"conversations\", \"id\""));
+  EXPECT_TRUE(test::contains(refusal(R"({"messages":[],"input_ids":[1]})"), "data.format"));
+}
+
 TEST_F(TokenRows, HoldToTheFormatThatIsSet) {
   options_.format = "tokens";
   EXPECT_EQ(read(R"({"messages":[],"input_ids":[1,2]})").examples.size(), 1u);
@@ -131,6 +139,8 @@ TEST_F(TokenRows, BeyondTheLimitAreDroppedAndCounted) {
   EXPECT_EQ(dataset.counts.dropped_overlong, 1);
   EXPECT_EQ(dataset.counts.truncated, 0);
   EXPECT_EQ(dataset.counts.longest, 4);
+  EXPECT_EQ(summary(dataset),
+            "1 rows, 3 tokens, 2 of them trained on (66.7 %); 1 rows left out as too long");
 }
 
 TEST_F(TokenRows, BeyondTheLimitAreCutOnDemand) {
