@@ -29,5 +29,8 @@ function(_hone_own_target target torch)
   if(torch)
     target_link_libraries(${target} PUBLIC torch_cpu_only)
     target_precompile_headers(${target} REUSE_FROM hone_pch)
+    # The header was compiled with -fPIC; a program that used -fPIE could not take it.
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+    target_compile_options(${target} PRIVATE -fPIC)
   endif()
 endfunction()
