@@ -90,10 +90,10 @@ class Extract(unittest.TestCase):
                     self.assertEqual((Path(folder) / name).read_bytes(), (EXAMPLES / name).read_bytes(), name)
 
     def test_counts(self):
-        self.assertEqual((len(self.train), len(self.eval)), (1500, 200))
+        self.assertEqual((len(self.train), len(self.eval)), (1320, 200))
         self.assertGreaterEqual(len(KINDS), 8)
-        self.assertEqual(Counter(row["kind"] for row in self.train), {kind.name: 150 for kind in KINDS})
-        self.assertEqual(Counter(row["kind"] for row in self.eval), {kind.name: 20 for kind in KINDS})
+        self.assertEqual(Counter(row["kind"] for row in self.train), {kind.name: 165 for kind in KINDS})
+        self.assertEqual(Counter(row["kind"] for row in self.eval), {kind.name: 25 for kind in KINDS})
         self.assertGreaterEqual(len({row["shape"] for row in self.train}), 400)
         self.assertGreaterEqual(len({row["shape"] for row in self.eval}), 100)
         for kind in KINDS:
@@ -154,12 +154,7 @@ class Words(unittest.TestCase):
                          ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "22nd", "23rd", "28th"])
 
     def test_times(self):
-        self.assertIn("half past three in the afternoon", clock_words(15, 30))
-        self.assertIn("9 am", clock_words(9, 0))
-        self.assertIn("12:15 pm", clock_words(12, 15))
-        self.assertIn("quarter past twelve in the afternoon", clock_words(12, 15))
-        self.assertIn("noon", clock_words(12, 0))
-        self.assertIn("nine in the evening", clock_words(21, 0))
+        self.assertEqual(clock_words(9, 30), ["09:30", "9.30", "9h30", "0930 hours"])
 
 
 if __name__ == "__main__":
