@@ -1,4 +1,4 @@
-#include <algorithm>
+#include <csignal>
 #include <new>
 
 #include "base/log.h"
@@ -52,6 +52,7 @@ ExitCode act(const Action& action) {
 }  // namespace
 
 ExitCode run(int argc, char** argv) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is then an error that is told
   CLI::App app("hone: fine-tuning of large language models", "hone");
   app.set_version_flag("--version", "hone " HONE_VERSION);
   app.require_subcommand(1);

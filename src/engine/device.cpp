@@ -5,6 +5,7 @@
 #include <sched.h>
 
 #include <charconv>
+#include <cstdlib>
 
 #include "base/error.h"
 #include "kernels/cuda_library.h"
@@ -29,8 +30,8 @@ torch::Device parse_device(const std::string& name) {
   return torch::Device(torch::kCUDA, static_cast<torch::DeviceIndex>(index));
 }
 
-/// On the CPU this means AVX512-BF16 (every processor with AMX has it too); emulated, bf16 is slower
-/// than fp32.
+/// On the CPU this means AVX512-BF16 (every processor with AMX has it too); emulated, bf16 is
+/// slower than fp32.
 bool multiplies_bf16(torch::Device device) {
 #if defined(__x86_64__)
   return device.is_cuda() || __builtin_cpu_supports("avx512bf16");
@@ -62,6 +63,7 @@ Placement place(const std::string& device, const std::string& precision, const s
 std::string dtype_label(torch::Dtype dtype) { return dtype == torch::kBFloat16 ? "bf16" : "fp32"; }
 
 void set_threads(int threads) {
+  if (threads == 0 && std::getenv("OMP_NUM_THREADS") != nullptr) return;  // the user has said
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
   const bool known = sched_getaffinity(0, sizeof allowed, &allowed) == 0;

@@ -23,7 +23,8 @@ Placement place(const std::string& device, const std::string& precision, const s
 /// "bf16" or "fp32".
 std::string dtype_label(torch::Dtype dtype);
 
-/// Threads for everything that follows; 0 takes as many as this process may use.
+/// Threads for everything that follows; 0 takes OMP_NUM_THREADS, else as many as this process may
+/// use.
 void set_threads(int threads);
 
 }  // namespace hone::engine

@@ -38,10 +38,11 @@ void remove_old_run(const fs::path& folder) {
   }
 }
 
-std::optional<fs::path> find_checkpoint(const fs::path& run_folder, const ResumeRequest& resume) {
+std::optional<checkpoint::VerifiedFolder> find_checkpoint(const fs::path& run_folder,
+                                                          const ResumeRequest& resume) {
   if (!resume.asked) return std::nullopt;
-  if (resume.from != "auto") return checkpoint::verify(resume.from).folder;
-  if (const auto newest = checkpoint::newest_valid(run_folder)) return newest->folder;
+  if (resume.from != "auto") return checkpoint::verify(resume.from);
+  if (auto newest = checkpoint::newest_valid(run_folder)) return newest;
   log::info("resume  no checkpoint in {} yet; starting from step 1", run_folder.string());
   return std::nullopt;
 }
@@ -96,12 +97,13 @@ void check_same_run(const fs::path& folder, const json& saved, const json& now) 
 
 }  // namespace
 
-std::optional<fs::path> open_run_folder(const RunOptions& options, const ResumeRequest& resume) {
+std::optional<checkpoint::VerifiedFolder> open_run_folder(const RunOptions& options,
+                                                          const ResumeRequest& resume) {
   const fs::path folder = options.train.output_dir;
   make_folder(folder);
   checkpoint::clean_leftovers(folder);
   if (fs::exists(folder / "checkpoints")) checkpoint::clean_leftovers(folder / "checkpoints");
-  const auto checkpoint = find_checkpoint(folder, resume);
+  auto checkpoint = find_checkpoint(folder, resume);
   if (!resume.asked && holds_a_run(folder)) {
     HONE_CHECK(ConfigError, options.train.overwrite_output_dir,
                "train.output_dir: {} holds a run already. Add --resume auto to go on with it, "
@@ -136,13 +138,15 @@ void save_checkpoint(const RunOptions& options, std::int64_t step, const Trainab
   checkpoint::retain(options.train.output_dir, options.checkpoint.keep_last);
 }
 
-std::int64_t load_checkpoint(const fs::path& folder, const Trainable& trainable,
+std::int64_t load_checkpoint(const checkpoint::VerifiedFolder& checkpoint,
+                             const RunOptions& options, const Trainable& trainable,
                              optim::AdamW& optimizer, const json& identity) {
-  const checkpoint::State state = checkpoint::load_state(checkpoint::verify(folder));
-  check_same_run(folder, state.about, identity);
+  const checkpoint::State state = checkpoint::load_state(checkpoint);
+  check_same_run(checkpoint.folder, state.about, identity);
   restore(masters_of(trainable), state.trainable);
   restore(optimizer.state(), state.optimizer);
   optimizer.set_steps_done(state.step);
+  checkpoint::set_aside_after(options.train.output_dir, state.step);
   return state.step;
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "checkpoint/manifest.h"
 #include "engine/options.h"
 #include "engine/trainable.h"
 #include "optim/adamw.h"
@@ -21,8 +22,8 @@ struct ResumeRequest {
 /// @return the checkpoint to go on from, verified; none where the run starts afresh
 /// @throws ConfigError where another run is in the folder and neither --resume nor
 ///         train.overwrite_output_dir says what should become of it
-std::optional<std::filesystem::path> open_run_folder(const RunOptions& options,
-                                                     const ResumeRequest& resume);
+std::optional<checkpoint::VerifiedFolder> open_run_folder(const RunOptions& options,
+                                                          const ResumeRequest& resume);
 
 /// What a run's numbers depend on, as JSON: a checkpoint goes on only where it is the same.
 nlohmann::json identity_of(const RunOptions& options, const std::string& base_sha256,
@@ -32,11 +33,13 @@ nlohmann::json identity_of(const RunOptions& options, const std::string& base_sh
 void save_checkpoint(const RunOptions& options, std::int64_t step, const Trainable& trainable,
                      const optim::AdamW& optimizer, const nlohmann::json& identity);
 
-/// Puts a checkpoint's numbers into the masters and moments.
+/// Puts a checkpoint's numbers into the masters and moments. Later checkpoints of the run's folder,
+/// which the run would now overtake, are set aside.
 /// @return the step it was saved after
 /// @throws CheckpointError naming every setting in which the two runs differ, or tensors that do
 ///         not fit
-std::int64_t load_checkpoint(const std::filesystem::path& folder, const Trainable& trainable,
+std::int64_t load_checkpoint(const checkpoint::VerifiedFolder& checkpoint,
+                             const RunOptions& options, const Trainable& trainable,
                              optim::AdamW& optimizer, const nlohmann::json& identity);
 
 }  // namespace hone::engine

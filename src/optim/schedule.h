@@ -7,7 +7,8 @@
 namespace hone::optim {
 
 /// Learning rate as a pure function of the optimizer step, so that nothing needs to be saved.
-/// Counts as transformers' schedules (optimization.py) do: with a warm-up the first step runs at rate 0.
+/// Counts as transformers' schedules (optimization.py) do: with a warm-up the first step runs at
+/// rate 0.
 struct Schedule {
   std::string type;  ///< linear, cosine, constant, constant_with_warmup
   double peak = 0;   ///< learning rate at the end of the warm-up

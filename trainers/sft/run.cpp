@@ -74,9 +74,9 @@ ExitCode run(const config::Loaded<engine::RunOptions>& config, const engine::Pla
   const auto checkpoint = engine::open_run_folder(options, resume);
   std::int64_t steps_done = 0;
   if (checkpoint) {
-    steps_done = engine::load_checkpoint(*checkpoint, trainer.trainable, trainer.optimizer,
+    steps_done = engine::load_checkpoint(*checkpoint, options, trainer.trainable, trainer.optimizer,
                                          trainer.identity());
-    log::info("resume  after step {} from {}", steps_done, checkpoint->string());
+    log::info("resume  after step {} from {}", steps_done, checkpoint->folder.string());
   }
   introduce(trainer, placement);
 

@@ -1,0 +1,46 @@
+#include "loss/cross_entropy.h"
+
+#include "base/error.h"
+#include "support/support.h"
+
+namespace hone::loss {
+namespace {
+
+using torch::Tensor;
+
+TEST(WeightedNll, IsTheWeightedMeanOverTheWholeStep) {
+  const Tensor logps = torch::tensor({-1.0f, -2.0f, -4.0f}).requires_grad_();
+  const Tensor weights = torch::tensor({1.0f, 0.5f, 0.25f});
+  const Tensor loss = weighted_nll(logps, weights, 7.0);
+  EXPECT_FLOAT_EQ(loss.item<float>(), 3.0f / 7.0f);
+  loss.backward();
+  EXPECT_TRUE(torch::allclose(logps.grad(), -weights / 7.0));
+}
+
+TEST(WeightedNll, PartsOfAStepAddUpToTheWhole) {
+  const Tensor logps = -torch::arange(1, 11, torch::kFloat32);
+  const Tensor weights = torch::rand({10});
+  const double total = weights.sum().item<double>();
+  const double whole = weighted_nll(logps, weights, total).item<double>();
+  double parts = 0;
+  for (const auto& [begin, count] : {std::pair{0, 3}, {3, 1}, {4, 6}})
+    parts += weighted_nll(logps.narrow(0, begin, count), weights.narrow(0, begin, count), total)
+                 .item<double>();
+  EXPECT_NEAR(parts, whole, 1e-6 * whole);
+}
+
+TEST(WeightedNll, AStepWithNothingTrainedGivesZeroAndZeroGradients) {
+  const Tensor logps = torch::tensor({-1.0f, -2.0f}).requires_grad_();
+  const Tensor loss = weighted_nll(logps, torch::zeros({2}), 0.0);
+  EXPECT_EQ(loss.item<float>(), 0.0f);
+  loss.backward();
+  EXPECT_TRUE(logps.grad().equal(torch::zeros({2})));
+}
+
+TEST(WeightedNll, RefusesSizesThatDoNotFit) {
+  EXPECT_THROW(weighted_nll(torch::zeros({2}), torch::zeros({3}), 1.0), ShapeError);
+  EXPECT_THROW(weighted_nll(torch::zeros({2}), torch::zeros({2}), -1.0), ShapeError);
+}
+
+}  // namespace
+}  // namespace hone::loss
