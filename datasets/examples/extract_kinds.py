@@ -35,7 +35,7 @@ PROFESSION = names({
            "gardener, coach, trainer, tutor, priest, engineer, designer, photographer, therapist, advisor, architect, "
            "notary, psychologist, agent, manager, editor, eye doctor, tax advisor, bank manager, piano teacher, dance "
            "teacher, car dealer, skin doctor",
-    EVAL: "vet, teacher, director, builder, guide, electrician, midwife, math teacher, heart doctor, travel agent",
+    EVAL: "vet, teacher, director, builder, guide, electrician, math teacher, heart doctor, travel agent",
 })
 PRODUCT = names({
     TRAIN: "kettle, toaster, lamp, phone, laptop, printer, camera, radio, heater, fan, blender, desk, chair, bike, "
@@ -212,7 +212,7 @@ KINDS = [
         held_out=[
             "[Reroute|Redirect] order {order} to {number} {street}[|, {slot}].",
             "[Could|Would] you postpone order {order} to {date}[|, {slot}]?",
-            "I live at {number} {street} now, so bring order {order} there[|, {slot}].",
+            "[Forward|Bring over] order {order} to {number} {street}[|, {slot}].",
             "I'd rather get order {order} on {date}[|, {slot}].",
             "Order {order} [has to|must] go to {number} {street}[|, {slot}].",
         ],
@@ -288,7 +288,7 @@ KINDS = [
             "[Make sure that I|See that I] {task} on {day}[| at {time}].",
             "I [should|ought to] {task} on {day}[| at {time}].",
             "[Alert|Warn] me {repeat} {day}[| at {time}] to {task}.",
-            "It's my job to {task} {repeat} {day}[| at {time}].",
+            "I've got to {task} {repeat} {day}[| at {time}].",
             "My plan for {day}[| at {time}] is to {task}.",
         ],
     ),

@@ -87,7 +87,7 @@ def as_row(kind, shape, sentence, answer):
 
 def rows_of(kind, split):
     """The rows of one kind: its patterns take turns, each goes through its shapes in random order; no sentence comes twice."""
-    rng = Random(f"hone extract {split} {kind.name}")
+    rng = Random(f"hone extract, {kind.name}, {split}")
     queues = [shuffle(rng, shapes_of(pattern)) for pattern in patterns_of(kind, split)]
     rows, seen = [], set()
     while len(rows) < ROWS_PER_KIND[split]:

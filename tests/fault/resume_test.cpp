@@ -1,6 +1,9 @@
 #include <signal.h>
 
+#include <algorithm>
+#include <fstream>
 #include <random>
+#include <thread>
 
 #include "base/file.h"
 #include "io/json.h"
@@ -29,6 +32,17 @@ std::vector<std::string> resume(const TinyRun& run) {
   return run.train(more);
 }
 
+std::size_t lines_of(const TinyRun& run) {
+  std::ifstream file(run.output() / "metrics.jsonl");
+  return static_cast<std::size_t>(
+      std::count(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>(), '\n'));
+}
+
+/// True once the run has done so many steps.
+std::function<bool()> after_steps(const TinyRun& run, std::size_t steps) {
+  return [&run, steps] { return lines_of(run) >= steps; };
+}
+
 /// The losses of metrics.jsonl; a line for each step, once.
 std::vector<double> losses_of(const TinyRun& run) {
   std::vector<double> losses;
@@ -43,10 +57,7 @@ class Interrupted : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     reference_ = std::make_unique<TinyRun>(kAdapter);
-    const auto begin = std::chrono::steady_clock::now();
     ASSERT_EQ(run_hone(reference_->train(kOptions)).exit_code, 0);
-    duration_ = std::chrono::duration_cast<std::chrono::milliseconds>(
-        std::chrono::steady_clock::now() - begin);
   }
   static void TearDownTestSuite() { reference_.reset(); }
 
@@ -56,11 +67,9 @@ class Interrupted : public testing::Test {
   }
 
   static std::unique_ptr<TinyRun> reference_;
-  static std::chrono::milliseconds duration_;
 };
 
 std::unique_ptr<TinyRun> Interrupted::reference_;
-std::chrono::milliseconds Interrupted::duration_;
 
 // In epochs 1 to 8, with dropout and shuffling: bit for bit what the run that was left alone gives.
 TEST_F(Interrupted, KilledAtRandomMomentsEndsWithTheSameBits) {
@@ -68,9 +77,18 @@ TEST_F(Interrupted, KilledAtRandomMomentsEndsWithTheSameBits) {
   const TinyRun run(kAdapter);
   int kills = 0;
   test::Finished finished;
-  for (int attempt = 0; attempt < 6; ++attempt) {
-    const std::chrono::milliseconds delay(random() % std::size_t(duration_.count()));
-    finished = test::run_hone_and_signal(resume(run), delay, SIGKILL);
+  for (int attempt = 0; attempt < 5; ++attempt) {
+    // Some steps further than it got before, and then anywhere inside a step or a save.
+    const std::size_t lines = lines_of(run) + 1 + random() % 25;
+    const std::chrono::microseconds more(random() % 20000);
+    finished = test::run_hone_and_signal(
+        resume(run),
+        [&] {
+          if (lines_of(run) < lines) return false;
+          std::this_thread::sleep_for(more);
+          return true;
+        },
+        SIGKILL);
     if (finished.exit_code != -SIGKILL) break;
     ++kills;
   }
@@ -84,7 +102,7 @@ TEST_F(Interrupted, ASignalSavesAndAsksToBeRunAgain) {
   for (const int signal : {SIGINT, SIGTERM}) {
     const TinyRun run(kAdapter);
     const test::Finished stopped =
-        test::run_hone_and_signal(run.train(kOptions), duration_ * 6 / 10, signal);
+        test::run_hone_and_signal(run.train(kOptions), after_steps(run, 80), signal);
     ASSERT_EQ(stopped.exit_code, 75) << stopped.err;
     EXPECT_EQ(io::read_json(run.output() / "run.json")["status"], "stopped");
     const test::Finished finished = run_hone(resume(run));
@@ -97,7 +115,8 @@ TEST_F(Interrupted, ADamagedCheckpointIsPassedOverAndNamed) {
   const TinyRun run(kAdapter);
   std::vector<std::string> part = kOptions;
   part.push_back("checkpoint.keep_last=3");
-  ASSERT_EQ(test::run_hone_and_signal(run.train(part), duration_ * 6 / 10, SIGTERM).exit_code, 75);
+  ASSERT_EQ(test::run_hone_and_signal(run.train(part), after_steps(run, 80), SIGTERM).exit_code,
+            75);
   std::vector<fs::path> folders;
   for (const auto& entry : fs::directory_iterator(run.output() / "checkpoints"))
     folders.push_back(entry.path());

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <fstream>
 #include <sstream>
 #include <thread>
@@ -63,10 +64,16 @@ Finished run_hone(const std::vector<std::string>& arguments) {
 }
 
 Finished run_hone_and_signal(const std::vector<std::string>& arguments,
-                             std::chrono::milliseconds delay, int signal) {
+                             const std::function<bool()>& ready, int signal) {
   const TempFolder folder;
   const pid_t child = start(with_hone(arguments), folder);
-  std::this_thread::sleep_for(delay);
+  siginfo_t ended{};
+  while (!ready()) {
+    // WNOWAIT leaves the ended child to wait_for.
+    if (waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOHANG | WNOWAIT) != 0) break;
+    if (ended.si_pid == child) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
   kill(child, signal);
   return wait_for(child, folder);
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <chrono>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -15,9 +15,9 @@ struct Finished {
 /// Starts `hone` (build/hone) with arguments and waits for its end; nothing on stdin.
 Finished run_hone(const std::vector<std::string>& arguments);
 
-/// The same, but sends `signal` after `delay`, where it still runs then.
+/// The same, but sends `signal` once `ready()` says so, where it still runs then.
 Finished run_hone_and_signal(const std::vector<std::string>& arguments,
-                             std::chrono::milliseconds delay, int signal);
+                             const std::function<bool()>& ready, int signal);
 
 /// Any program found on PATH.
 Finished run_program(const std::vector<std::string>& command);
