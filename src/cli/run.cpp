@@ -27,9 +27,14 @@ constexpr Verb kVerbs[] = {
 
 /// CLI11's description of a wrong command line, in hone's form.
 ExitCode refuse_command_line(const CLI::App& app, const CLI::ParseError& error) {
-  log::error(fmt::format(
-      "{}\nSee `hone {}--help`.", error.what(),
-      app.get_subcommands().empty() ? "" : app.get_subcommands().front()->get_name() + " "));
+  const std::vector<CLI::App*> verbs = app.get_subcommands();
+  const std::vector<std::string> extras = app.remaining();
+  if (verbs.empty() && !extras.empty()) {
+    log::error(fmt::format("`{}` is no verb of hone. See `hone --help`.", extras.front()));
+  } else {
+    const std::string verb = verbs.empty() ? "" : verbs.front()->get_name() + " ";
+    log::error(fmt::format("{}\nSee `hone {}--help`.", error.what(), verb));
+  }
   return ExitCode::kWrongInput;
 }
 

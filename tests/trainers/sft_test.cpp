@@ -141,8 +141,8 @@ TEST(Sft, WritesTheRunsFolder) {
   for (const char* key : {"final_loss", "final_eval_loss", "tokens_per_s", "peak_memory_bytes",
                           "time_to_first_step_s"})
     EXPECT_GT(record[key].get<double>(), 0) << key;
-  for (const char* key : {"base_sha256", "data_sha256", "config_sha256"})
-    EXPECT_EQ(record[key].get<std::string>().size(), 64u) << key;
+  for (const char* key : {"base", "data", "config"})
+    EXPECT_EQ(record["hashes"][key].get<std::string>().size(), 64u) << key;
 
   std::vector<std::int64_t> evaluated;
   for (const json& line : test::read_jsonl(run.output() / "metrics.jsonl"))

@@ -1,5 +1,6 @@
 #include <csignal>
 
+#include "base/error.h"
 #include "config/load.h"
 #include "engine/batch.h"
 #include "engine/device.h"
