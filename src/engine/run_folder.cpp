@@ -126,6 +126,11 @@ json identity_of(const RunOptions& options, const std::string& base_sha256,
           {"train.tokens_per_device_batch", train.tokens_per_device_batch},
           {"train.gradient_accumulation_steps", train.gradient_accumulation_steps},
           {"data.shuffle", options.data.shuffle},
+          {"data.train_on", options.data.train_on},
+          {"data.prompt_loss_weight", options.data.prompt_loss_weight},
+          {"data.max_length", options.data.max_length.value_or(0)},
+          {"data.overlong", options.data.overlong},
+          {"data.template", options.data.chat_template},
           {"adapter.trained", options.adapter.trains_adapter()}};
 }
 

@@ -90,9 +90,9 @@ class Extract(unittest.TestCase):
                     self.assertEqual((Path(folder) / name).read_bytes(), (EXAMPLES / name).read_bytes(), name)
 
     def test_counts(self):
-        self.assertEqual((len(self.train), len(self.eval)), (1320, 200))
+        self.assertEqual((len(self.train), len(self.eval)), (1400, 200))
         self.assertGreaterEqual(len(KINDS), 8)
-        self.assertEqual(Counter(row["kind"] for row in self.train), {kind.name: 165 for kind in KINDS})
+        self.assertEqual(Counter(row["kind"] for row in self.train), {kind.name: 175 for kind in KINDS})
         self.assertEqual(Counter(row["kind"] for row in self.eval), {kind.name: 25 for kind in KINDS})
         self.assertGreaterEqual(len({row["shape"] for row in self.train}), 400)
         self.assertGreaterEqual(len({row["shape"] for row in self.eval}), 100)
