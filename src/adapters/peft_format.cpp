@@ -135,17 +135,12 @@ Lora load_lora(const fs::path& folder, model::Decoder& decoder) {
 
 void save_lora(const Lora& lora, const fs::path& folder, const std::string& base) {
   make_folder(folder);
-  std::vector<Tensor> kept;  // keeps the copies alive while their bytes are written
-  std::vector<io::TensorView> views;
-  const auto add = [&](const std::string& name, const Tensor& tensor) {
-    kept.push_back(tensor.detach().to(torch::kCPU).contiguous());
-    views.push_back(model::view_of(name, kept.back()));
-  };
+  model::HostTensors tensors;
   for (const LoraLayer& layer : lora.layers) {
-    add(kPrefix + layer.module + ".lora_A.weight", layer.a);
-    add(kPrefix + layer.module + ".lora_B.weight", layer.b);
+    tensors.add(kPrefix + layer.module + ".lora_A.weight", layer.a);
+    tensors.add(kPrefix + layer.module + ".lora_B.weight", layer.b);
   }
-  io::write_safetensors(folder / kWeightsFile, views, {{"format", "pt"}});
+  io::write_safetensors(folder / kWeightsFile, tensors.views(), {{"format", "pt"}});
 
   const AdapterOptions& o = lora.options;
   const json alpha = o.lora_alpha == std::floor(o.lora_alpha)

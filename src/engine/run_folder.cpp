@@ -47,16 +47,6 @@ std::optional<checkpoint::VerifiedFolder> find_checkpoint(const fs::path& run_fo
   return std::nullopt;
 }
 
-std::vector<io::TensorView> views_of(const std::vector<std::pair<std::string, Tensor>>& tensors,
-                                     std::vector<Tensor>& kept) {
-  std::vector<io::TensorView> views;
-  for (const auto& [name, tensor] : tensors) {
-    kept.push_back(tensor.detach().to(torch::kCPU).contiguous());
-    views.push_back(model::view_of(name, kept.back()));
-  }
-  return views;
-}
-
 std::vector<std::pair<std::string, Tensor>> masters_of(const Trainable& trainable) {
   std::vector<std::pair<std::string, Tensor>> masters;
   for (const optim::Parameter& parameter : trainable.parameters)
@@ -136,10 +126,11 @@ json identity_of(const RunOptions& options, const std::string& base_sha256,
 
 void save_checkpoint(const RunOptions& options, std::int64_t step, const Trainable& trainable,
                      const optim::AdamW& optimizer, const json& identity) {
-  std::vector<Tensor> kept;  // keeps the copies alive while their bytes are written
-  const auto masters = views_of(masters_of(trainable), kept);
-  const auto moments = views_of(optimizer.state(), kept);
-  checkpoint::save_state(options.train.output_dir, step, identity, masters, moments);
+  model::HostTensors masters, moments;
+  for (const auto& [name, tensor] : masters_of(trainable)) masters.add(name, tensor);
+  for (const auto& [name, tensor] : optimizer.state()) moments.add(name, tensor);
+  checkpoint::save_state(options.train.output_dir, step, identity, masters.views(),
+                         moments.views());
   checkpoint::retain(options.train.output_dir, options.checkpoint.keep_last);
 }
 

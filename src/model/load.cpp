@@ -66,20 +66,30 @@ void place(const WeightSlot& slot, const Tensor& stored, const LoadOptions& opti
   *slot.tensor = tensor.to(options.device);
 }
 
-void load_safetensors(const std::vector<WeightSlot>& slots, const fs::path& model,
-                      const LoadOptions& options, const Spec& spec) {
-  const io::SafetensorsSet set(model);
+/// Holds what a file stores against what the model's spec asks for, under the file's own names.
+template <class File>
+void check_weights(const std::vector<WeightSlot>& slots, std::string WeightSlot::*name_of,
+                   const File& file, const std::vector<std::string_view>& stored_names,
+                   const fs::path& model, const Spec& spec) {
   Misfits misfits;
   std::set<std::string_view> known;
   for (const WeightSlot& slot : slots) {
-    known.insert(slot.name);
-    const io::TensorView* view = set.find(slot.name);
-    if (view == nullptr) misfits.missing(slot.name);
-    if (view != nullptr && view->shape != slot.shape) misfits.misshapen(slot, view->shape);
+    known.insert(slot.*name_of);
+    const auto* stored = file.find(slot.*name_of);
+    if (stored == nullptr) misfits.missing(slot.*name_of);
+    if (stored != nullptr && stored->shape != slot.shape) misfits.misshapen(slot, stored->shape);
   }
-  for (const auto& [name, view] : set.tensors())
+  for (const std::string_view name : stored_names)
     if (known.count(name) == 0 && !is_redundant(name, spec)) misfits.unexpected(std::string(name));
   misfits.refuse_if_any(model);
+}
+
+void load_safetensors(const std::vector<WeightSlot>& slots, const fs::path& model,
+                      const LoadOptions& options, const Spec& spec) {
+  const io::SafetensorsSet set(model);
+  std::vector<std::string_view> stored_names;
+  for (const auto& [name, view] : set.tensors()) stored_names.push_back(name);
+  check_weights(slots, &WeightSlot::name, set, stored_names, model, spec);
   for (const WeightSlot& slot : slots) place(slot, to_tensor(*set.find(slot.name)), options, model);
 }
 
@@ -94,18 +104,9 @@ Tensor uninterleave(const Tensor& rows, std::int64_t heads) {
 
 void load_gguf(const std::vector<WeightSlot>& slots, const io::GgufFile& file,
                const LoadOptions& options, const Spec& spec) {
-  Misfits misfits;
-  std::set<std::string_view> known;
-  for (const WeightSlot& slot : slots) {
-    known.insert(slot.gguf_name);
-    const io::GgufTensor* stored = file.find(slot.gguf_name);
-    if (stored == nullptr) misfits.missing(slot.gguf_name);
-    if (stored != nullptr && stored->shape != slot.shape) misfits.misshapen(slot, stored->shape);
-  }
-  for (const io::GgufTensor& tensor : file.tensors())
-    if (known.count(tensor.name) == 0 && !is_redundant(tensor.name, spec))
-      misfits.unexpected(tensor.name);
-  misfits.refuse_if_any(file.path());
+  std::vector<std::string_view> stored_names;
+  for (const io::GgufTensor& tensor : file.tensors()) stored_names.push_back(tensor.name);
+  check_weights(slots, &WeightSlot::gguf_name, file, stored_names, file.path(), spec);
   for (const WeightSlot& slot : slots) {
     Tensor values = torch::empty(slot.shape, torch::kFloat32);
     io::dequantize(*file.find(slot.gguf_name), values.mutable_data_ptr<float>());

@@ -58,13 +58,10 @@ constexpr const char* kCompanions[] = {"generation_config.json",
 void save_decoder(Decoder& decoder, const fs::path& folder, const fs::path& base,
                   torch::Dtype dtype) {
   make_folder(folder);
-  std::vector<Tensor> kept;  // keeps the copies alive while their bytes are written
-  std::vector<io::TensorView> views;
-  for (const WeightSlot& slot : weight_slots(decoder)) {
-    kept.push_back(slot.tensor->detach().to(torch::kCPU).to(dtype).contiguous());
-    views.push_back(view_of(slot.name, kept.back()));
-  }
-  io::write_safetensors(folder / "model.safetensors", views, {{"format", "pt"}});
+  HostTensors tensors;
+  for (const WeightSlot& slot : weight_slots(decoder))
+    tensors.add(slot.name, slot.tensor->to(dtype));
+  io::write_safetensors(folder / "model.safetensors", tensors.views(), {{"format", "pt"}});
 
   const bool from_folder = fs::is_directory(base);
   if (from_folder)

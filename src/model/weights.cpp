@@ -112,4 +112,9 @@ io::TensorView view_of(const std::string& name, const Tensor& tensor) {
   throw InternalError(fmt::format("{}: no stored dtype for this tensor", name));
 }
 
+void HostTensors::add(const std::string& name, const Tensor& tensor) {
+  kept_.push_back(tensor.detach().to(torch::kCPU).contiguous());
+  views_.push_back(view_of(name, kept_.back()));
+}
+
 }  // namespace hone::model

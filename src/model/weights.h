@@ -35,6 +35,18 @@ Tensor to_tensor(const io::TensorView& view);
 /// A view of a contiguous CPU tensor's bytes, valid as long as the tensor lives.
 io::TensorView view_of(const std::string& name, const Tensor& tensor);
 
+/// Tensors on their way to a file: holds contiguous CPU copies as long as their bytes are written.
+class HostTensors {
+ public:
+  void add(const std::string& name, const Tensor& tensor);
+  /// Valid as long as this object.
+  const std::vector<io::TensorView>& views() const { return views_; }
+
+ private:
+  std::vector<Tensor> kept_;
+  std::vector<io::TensorView> views_;
+};
+
 torch::Dtype to_torch(io::DType dtype);
 
 }  // namespace hone::model

@@ -17,12 +17,12 @@ using test::run_hone;
 using test::TinyRun;
 using torch::Tensor;
 
-double relative_difference(const fs::path& a, const fs::path& b, const std::string& prefix = "") {
+double relative_difference(const fs::path& a, const fs::path& b) {
   const io::SafetensorsFile left(a), right(b);
   EXPECT_EQ(left.tensors().size(), right.tensors().size());
   double difference = 0, size = 0;
   for (const io::TensorView& view : left.tensors()) {
-    const io::TensorView* other = right.find(prefix + view.name);
+    const io::TensorView* other = right.find(view.name);
     if (other == nullptr) {
       ADD_FAILURE() << view.name << " is missing";
       continue;
@@ -34,13 +34,6 @@ double relative_difference(const fs::path& a, const fs::path& b, const std::stri
   }
   return std::sqrt(difference / size);
 }
-
-struct Trajectory {
-  const char* name;
-  std::string adapter_yaml;
-  const char* product;        ///< in the run's folder
-  const char* final_weights;  ///< in the fixture
-};
 
 class SftTrajectory : public testing::TestWithParam<const char*> {};
 
