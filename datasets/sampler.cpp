@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/philox.h"
 
 namespace hone::datasets {
 namespace {
@@ -14,17 +13,10 @@ constexpr double kMaxEpochs = 1e6;
 
 std::int64_t ceil_divide(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-/// Each epoch shuffles with its own stream; the low byte says what the stream is for.
-std::uint64_t shuffle_stream(std::int64_t epoch) {
-  return (static_cast<std::uint64_t>(epoch) << 8) |
-         static_cast<std::uint64_t>(RandomStream::kShuffle);
-}
-
 }  // namespace
 
-Sampler::Sampler(std::vector<std::int64_t> lengths, SamplerOptions options)
-    : lengths_(std::move(lengths)), options_(options) {
-  HONE_CHECK(DataError, !lengths_.empty(), "there is no row to make batches of");
+Sampler::Sampler(std::vector<std::int64_t> lengths, RowOrder order, SamplerOptions options)
+    : lengths_(std::move(lengths)), order_(std::move(order)), options_(options) {
   HONE_CHECK(ConfigError, options_.tokens_per_batch > 0 || options_.rows_per_batch > 0,
              "a batch needs a size: expected at least 1 row or 1 token, got {} rows and {} tokens",
              options_.rows_per_batch, options_.tokens_per_batch);
@@ -33,32 +25,25 @@ Sampler::Sampler(std::vector<std::int64_t> lengths, SamplerOptions options)
              options_.gradient_accumulation_steps);
 }
 
-std::int64_t Sampler::row_at(std::int64_t epoch, std::int64_t place) const {
-  if (!options_.shuffle) return place;
-  return static_cast<std::int64_t>(permute(static_cast<std::uint64_t>(place),
-                                           static_cast<std::uint64_t>(rows()), options_.seed,
-                                           shuffle_stream(epoch)));
-}
-
 const std::vector<std::int64_t>& Sampler::token_borders(std::int64_t epoch) const {
   if (cached_epoch_ == epoch) return cached_borders_;
   cached_borders_.assign(1, 0);
   std::int64_t tokens = 0;
-  for (std::int64_t place = 0; place < rows(); ++place) {
-    const std::int64_t length = lengths_[static_cast<std::size_t>(row_at(epoch, place))];
+  for (std::int64_t place = 0; place < order_.size(); ++place) {
+    const std::int64_t length = lengths_[static_cast<std::size_t>(order_.row(epoch, place))];
     if (tokens > 0 && tokens + length > options_.tokens_per_batch) {
       cached_borders_.push_back(place);
       tokens = 0;
     }
     tokens += length;
   }
-  cached_borders_.push_back(rows());
+  cached_borders_.push_back(order_.size());
   cached_epoch_ = epoch;
   return cached_borders_;
 }
 
 std::int64_t Sampler::micro_batches_per_epoch(std::int64_t epoch) const {
-  if (options_.tokens_per_batch <= 0) return ceil_divide(rows(), options_.rows_per_batch);
+  if (options_.tokens_per_batch <= 0) return ceil_divide(order_.size(), options_.rows_per_batch);
   while (std::ssize(known_micro_batches_) <= epoch)
     known_micro_batches_.push_back(std::ssize(token_borders(std::ssize(known_micro_batches_))) - 1);
   return known_micro_batches_[static_cast<std::size_t>(epoch)];
@@ -66,7 +51,7 @@ std::int64_t Sampler::micro_batches_per_epoch(std::int64_t epoch) const {
 
 std::vector<std::int64_t> Sampler::micro_batch(std::int64_t epoch, std::int64_t index) const {
   std::int64_t begin = index * options_.rows_per_batch;
-  std::int64_t end = std::min(begin + options_.rows_per_batch, rows());
+  std::int64_t end = std::min(begin + options_.rows_per_batch, order_.size());
   if (options_.tokens_per_batch > 0) {
     const std::vector<std::int64_t>& borders = token_borders(epoch);
     begin = borders[static_cast<std::size_t>(index)];
@@ -74,7 +59,7 @@ std::vector<std::int64_t> Sampler::micro_batch(std::int64_t epoch, std::int64_t 
   }
   std::vector<std::int64_t> rows_of_batch;
   for (std::int64_t place = begin; place < end; ++place)
-    rows_of_batch.push_back(row_at(epoch, place));
+    rows_of_batch.push_back(order_.row(epoch, place));
   return rows_of_batch;
 }
 

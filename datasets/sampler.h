@@ -3,12 +3,12 @@
 #include <cstdint>
 #include <vector>
 
+#include "datasets/row_order.h"
+
 namespace hone::datasets {
 
 /// How rows become micro-batches and micro-batches become optimizer steps.
 struct SamplerOptions {
-  std::uint64_t seed = 0;
-  bool shuffle = true;
   std::int64_t rows_per_batch = 1;
   /// Above 0 it takes the place of rows_per_batch: rows are added to a micro-batch, in the epoch's
   /// order, while they fit. A single row with more tokens is a micro-batch by itself.
@@ -16,11 +16,12 @@ struct SamplerOptions {
   std::int64_t gradient_accumulation_steps = 1;  ///< micro-batches of one optimizer step
 };
 
-/// Which rows each optimizer step trains on: a pure function of the options, the rows' lengths and
-/// the step's number, so there is nothing to save and a run can be entered at any step.
+/// Which rows each optimizer step trains on: a pure function of the options, the rows' lengths,
+/// their order and the step's number, so there is nothing to save and a run can be entered at any
+/// step.
 ///
-/// Each epoch has every row once, in an order of its own. The last step of an epoch has fewer
-/// micro-batches, and the last micro-batch fewer rows, where they do not come out even.
+/// The last step of an epoch has fewer micro-batches, and the last micro-batch fewer rows, where
+/// they do not come out even.
 ///
 /// A member that caches an epoch's borders makes concurrent calls on one object unsafe; copies are
 /// cheap beside the rows.
@@ -32,10 +33,9 @@ class Sampler {
     std::vector<std::vector<std::int64_t>> micro_batches;  ///< rows of each, from 0
   };
 
-  /// @param lengths tokens of each row
-  /// @throws DataError when there is no row
+  /// @param lengths tokens of each row of the dataset
   /// @throws ConfigError when a batch has no size or accumulation is below 1
-  Sampler(std::vector<std::int64_t> lengths, SamplerOptions options);
+  Sampler(std::vector<std::int64_t> lengths, RowOrder order, SamplerOptions options);
 
   /// Optimizer steps of one epoch. With a token budget it differs a little between epochs.
   /// @param epoch from 0
@@ -49,13 +49,12 @@ class Sampler {
   Step step(std::int64_t index) const;
 
  private:
-  std::int64_t rows() const { return static_cast<std::int64_t>(lengths_.size()); }
-  std::int64_t row_at(std::int64_t epoch, std::int64_t place) const;
   std::int64_t micro_batches_per_epoch(std::int64_t epoch) const;
   const std::vector<std::int64_t>& token_borders(std::int64_t epoch) const;
   std::vector<std::int64_t> micro_batch(std::int64_t epoch, std::int64_t index) const;
 
   std::vector<std::int64_t> lengths_;
+  RowOrder order_;
   SamplerOptions options_;
 
   // Only with a token budget: where each micro-batch of the epoch asked for last begins, and how

@@ -24,7 +24,7 @@ ExitCode run_check(const Arguments& arguments, const Common& common) {
   const engine::Text text = engine::open_text(base, options.data.chat_template);
   const engine::RunData data = engine::load_run_data(options, text, spec);
 
-  const datasets::Sampler sampler(data.train.lengths(), engine::sampler_options(options));
+  const datasets::Sampler sampler = engine::make_sampler(options, data.train);
   const std::int64_t steps = engine::total_steps(options.train, sampler);
   const datasets::RowCounts& counts = data.train.counts;
   const nlohmann::ordered_json summary = {{"ok", true},

@@ -30,8 +30,16 @@ std::string describe(const Field& field, std::string_view indent) {
   const std::string given =
       field.required ? "required" : fmt::format("default {}", to_yaml(field.default_value));
   const std::string unit = field.unit.empty() ? "" : ", in " + field.unit;
-  return fmt::format("{0}{1}: {2}\n{0}    {3}{4}\n{0}    {5}\n", indent, field.key, given,
-                     expected(field), unit, field.help);
+  std::string text = fmt::format("{0}{1}: {2}\n{0}    {3}{4}\n{0}    {5}\n", indent, field.key,
+                                 given, expected(field), unit, field.help);
+  if (field.item == nullptr) return text;
+  for (const Rule& rule : field.item->rules)
+    text += fmt::format("{}    Rule: {}\n", indent, rule.text);
+  for (Field part : field.item->fields) {
+    part.key = fmt::format("{}[].{}", field.key, part.key);
+    text += describe(part, fmt::format("{}    ", indent));
+  }
+  return text;
 }
 
 std::string describe(const Schema& schema, const SectionInfo& section) {
@@ -62,6 +70,8 @@ std::string_view json_type(Type type) {
       return "list of numbers";
     case Type::kNumberMap:
       return "map of numbers";
+    case Type::kRecords:
+      return "list of mappings";
   }
   return {};
 }
@@ -71,6 +81,14 @@ struct JsonWriter {
   template <class T>
   Json operator()(const T& x) const {
     return x;
+  }
+  Json operator()(const std::vector<Record>& list) const {
+    Json json = Json::array();
+    for (const Record& record : list) {
+      Json& item = json.emplace_back(Json::object());
+      for (const auto& [key, value] : record.values) item[key] = std::visit(*this, value);
+    }
+    return json;
   }
 };
 
@@ -87,6 +105,9 @@ Json to_json(const Field& field) {
     json[range.high_open ? "exclusiveMaximum" : "maximum"] = range.high;
   if (!field.unit.empty()) json["unit"] = field.unit;
   json["help"] = field.help;
+  if (field.item == nullptr) return json;
+  Json& parts = json["items"] = Json::array();
+  for (const Field& part : field.item->fields) parts.push_back(to_json(part));
   return json;
 }
 

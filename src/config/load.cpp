@@ -48,11 +48,12 @@ class Resolver {
                    argument.substr(0, equals));
   }
 
-  void find_missing() {
+  /// @param place where the message points: a config, or one mapping of a list
+  void find_missing(const Location& place) {
     for (const Field& field : schema_.fields) {
       if (!field.required || out_.given.contains(field.key)) continue;
       if (has_problem_in(out_.problems, field.key)) continue;
-      add({out_.source, 0}, field.key,
+      add(place, field.key,
           fmt::format("has to be set, and is not; expected {}: {}", expected(field), field.help));
     }
   }
@@ -124,12 +125,49 @@ class Resolver {
   void set_field(const Node& node, std::size_t i) {
     const Field& field = schema_.fields[i];
     if (holds_refused(node)) return;
+    if (field.type == Type::kRecords) return set_records(node, i);
     try {
       out_.values[i] = read_value(node, field);
       out_.given[field.key] = at(node.line);
     } catch (const BadValue& bad) {
       add(at(bad.line), field.key, bad.what);
     }
+  }
+
+  void set_records(const Node& node, std::size_t i) {
+    const Field& field = schema_.fields[i];
+    if (node.kind != Node::Kind::kList) {
+      add(at(node.line), field.key, "expected a list of mappings; begin each one with `-`");
+      return;
+    }
+    std::vector<Record> records;
+    for (const Node& item : node.items)
+      records.push_back(read_record(item, *field.item, item_path(field.key, records.size())));
+    out_.values[i] = std::move(records);
+    out_.given[field.key] = at(node.line);
+  }
+
+  /// Reads one mapping of a list as if it were a config of its own, known as `path`.
+  Record read_record(const Node& item, const Schema& schema, const std::string& path) {
+    Resolution of_item;
+    of_item.source = out_.source;
+    Resolver resolver(schema, of_item);
+    resolver.source_ = source_;
+    resolver.in_override_ = in_override_;
+    if (item.kind == Node::Kind::kMapping) {
+      resolver.apply_section(item, "");
+      resolver.find_missing(at(item.line));
+      resolver.find_missing_paths();
+    } else {
+      add(at(item.line), path, "expected a mapping of options");
+    }
+    for (const auto& [key, place] : of_item.given) out_.given[join_path(path, key)] = place;
+    for (Problem& problem : of_item.problems)
+      add(problem.where, join_path(path, problem.key), std::move(problem.what));
+    Record record;
+    for (std::size_t i = 0; i < schema.fields.size(); ++i)
+      record.values.emplace_back(schema.fields[i].key, std::move(of_item.values[i]));
+    return record;
   }
 
   void unknown(int line, const std::string& path) {
@@ -191,7 +229,7 @@ Resolution resolve(const Schema& schema, std::string_view text, std::string sour
   resolver.apply_file(text);
   for (const std::string& argument : overrides) resolver.apply_override(argument);
   if (out.is_mapping) {
-    resolver.find_missing();
+    resolver.find_missing({out.source, 0});
     resolver.find_missing_paths();
   }
   return out;
@@ -199,8 +237,9 @@ Resolution resolve(const Schema& schema, std::string_view text, std::string sour
 
 bool has_problem_in(const std::vector<Problem>& problems, std::string_view section) {
   return std::any_of(problems.begin(), problems.end(), [&](const Problem& problem) {
-    return section.empty() || problem.key == section ||
-           problem.key.starts_with(fmt::format("{}.", section));
+    const std::string_view key = problem.key;
+    return section.empty() || key == section ||
+           (key.starts_with(section) && (key[section.size()] == '.' || key[section.size()] == '['));
   });
 }
 

@@ -99,6 +99,10 @@ std::string join_path(std::string_view parent, std::string_view key) {
   return fmt::format("{}{}{}", parent, parent.empty() || key.empty() ? "" : ".", key);
 }
 
+std::string item_path(std::string_view list, std::size_t index) {
+  return fmt::format("{}[{}]", list, index);
+}
+
 std::string shortened(std::string_view text) {
   constexpr std::size_t kMaxBytes = 80;
   if (text.size() <= kMaxBytes) return std::string(text);

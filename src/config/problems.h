@@ -58,6 +58,9 @@ class Problems {
 /// "a.b" from "a" and "b"; either may be empty.
 std::string join_path(std::string_view parent, std::string_view key);
 
+/// "a.b[2]" for the third item of the list at "a.b".
+std::string item_path(std::string_view list, std::size_t index);
+
 /// `text`, cut at a character border where it is too long for a message.
 std::string shortened(std::string_view text);
 

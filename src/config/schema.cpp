@@ -20,6 +20,8 @@ void assert_sound(const Field& field) {
   HONE_ASSERT(is_number || !has_range, "option {} is not a number, so it has no range", field.key);
   HONE_ASSERT(field.type == Type::kStrings || !field.scalar_or_list,
               "option {} is not a list of strings", field.key);
+  HONE_ASSERT((field.type == Type::kRecords) == (field.item != nullptr),
+              "option {} is a list of mappings exactly where its items have a table", field.key);
   if (!field.required) {
     const std::string why = violation(field.default_value, field);
     HONE_ASSERT(why.empty(), "the default of option {}: {}", field.key, why);

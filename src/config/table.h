@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,7 +31,8 @@
 ///     }
 ///
 /// The struct has no initialisers: defaults<OptimOptions>() of config/load.h makes one. A struct of
-/// such structs composes their tables: section(&RunOptions::optim).
+/// such structs composes their tables: section(&RunOptions::optim). One that holds a list of them
+/// takes their table for each item: records("sources", &DataOptions::sources, "help").
 namespace hone::config {
 
 /// How a field's value is read from and put into its struct.
@@ -136,6 +138,22 @@ Part<Options> make_field(std::string key, T Options::*member, const T& value, bo
   return part;
 }
 
+template <class Options>
+Record to_record(const Table<Options>& table, const Options& options) {
+  Record record;
+  for (std::size_t i = 0; i < table.access().size(); ++i)
+    record.values.emplace_back(table.schema().fields[i].key, table.access()[i].get(options));
+  return record;
+}
+
+template <class Options>
+Options from_record(const Table<Options>& table, const Record& record) {
+  Options options{};
+  for (std::size_t i = 0; i < table.access().size(); ++i)
+    table.access()[i].set(options, record.values[i].second);
+  return options;
+}
+
 }  // namespace detail
 
 /// One option. T is an alternative of Value or a std::optional of one.
@@ -170,6 +188,41 @@ Part<Outer> section(Inner Outer::*member) {
            Problems within = problems.within(key);
            run(outer.*member, within);
          }});
+  }
+  return part;
+}
+
+/// A list of mappings, each of them an Inner as Inner's own table has it; empty where nothing is
+/// given.
+template <class Outer, class Inner>
+Part<Outer> records(std::string key, std::vector<Inner> Outer::*member, std::string_view help) {
+  const Table<Inner>& inner = Inner::table();
+  Part<Outer> part;
+  Field& declared = part.schema.fields.emplace_back();
+  declared.key = key;
+  declared.help = help;
+  declared.type = Type::kRecords;
+  declared.item = std::make_shared<const Schema>(inner.schema());
+  declared.default_value = std::vector<Record>();
+  part.access.push_back({[member, &inner](const Outer& outer) {
+                           std::vector<Record> list;
+                           for (const Inner& item : outer.*member)
+                             list.push_back(detail::to_record(inner, item));
+                           return Value(std::move(list));
+                         },
+                         [member, &inner](Outer& outer, const Value& value) {
+                           (outer.*member).clear();
+                           for (const Record& record : std::get<std::vector<Record>>(value))
+                             (outer.*member).push_back(detail::from_record(inner, record));
+                         }});
+  for (const Check<Inner>& check : inner.checks()) {
+    part.checks.push_back({join_path(key, check.section),
+                           [member, run = check.run, key](const Outer& outer, Problems& problems) {
+                             for (std::size_t i = 0; i < (outer.*member).size(); ++i) {
+                               Problems within = problems.within(item_path(key, i));
+                               run((outer.*member)[i], within);
+                             }
+                           }});
   }
   return part;
 }

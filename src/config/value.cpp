@@ -52,6 +52,8 @@ std::string type_phrase(const Field& field) {
       return "a list of numbers" + bounds(field.range);
     case Type::kNumberMap:
       return "a mapping of names to numbers" + bounds(field.range);
+    case Type::kRecords:
+      return "a list of mappings";
   }
   return {};
 }
@@ -153,6 +155,7 @@ auto read_list(const Node& node, Read read) {
 Value read_typed(const Node& node, const Field& field) {
   switch (field.type) {
     case Type::kNull:
+    case Type::kRecords:
       break;
     case Type::kBool:
       return read_bool(node);
@@ -206,6 +209,7 @@ struct Constraints {
       if (std::string why = (*this)(x); !why.empty()) return why;
     return {};
   }
+  std::string operator()(const std::vector<Record>&) const { return {}; }
 };
 
 /// Shortest digits that read as the same double. With a point, since YAML 1.1 readers take `1e-05`
@@ -232,6 +236,12 @@ struct YamlWriter {
   std::string operator()(const std::map<std::string, double>& map) const {
     std::vector<std::string> texts;
     for (const auto& [key, x] : map) texts.push_back((*this)(key) + ": " + (*this)(x));
+    return fmt::format("{{{}}}", fmt::join(texts, ", "));
+  }
+  std::string operator()(const Record& record) const {
+    std::vector<std::string> texts;
+    for (const auto& [key, value] : record.values)
+      texts.push_back(fmt::format("{}: {}", key, to_yaml(value)));
     return fmt::format("{{{}}}", fmt::join(texts, ", "));
   }
 };

@@ -3,7 +3,9 @@
 #include <cstdint>
 #include <limits>
 #include <map>
+#include <memory>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -11,13 +13,32 @@
 
 namespace hone::config {
 
+struct Record;
+struct Schema;
+
 /// Every type that an option can have; std::monostate stands for null.
 using Value =
     std::variant<std::monostate, bool, std::int64_t, double, std::string, std::vector<std::string>,
-                 std::vector<double>, std::map<std::string, double>>;
+                 std::vector<double>, std::map<std::string, double>, std::vector<Record>>;
+
+/// One mapping in a list of them: every option of its table, in the table's order.
+struct Record {
+  std::vector<std::pair<std::string, Value>> values;
+  bool operator==(const Record&) const = default;
+};
 
 /// The alternatives of Value, in its order.
-enum class Type { kNull, kBool, kInteger, kNumber, kString, kStrings, kNumbers, kNumberMap };
+enum class Type {
+  kNull,
+  kBool,
+  kInteger,
+  kNumber,
+  kString,
+  kStrings,
+  kNumbers,
+  kNumberMap,
+  kRecords
+};
 
 /// Bounds of a number, or of each number of a list or map.
 struct Range {
@@ -37,6 +58,7 @@ struct Field {
   bool existing_path = false;   ///< each text must name a file or folder that exists
   std::vector<std::string> choices;
   Range range;
+  std::shared_ptr<const Schema> item;  ///< kRecords: what each mapping of the list may hold
   Value default_value;
 };
 
@@ -44,6 +66,7 @@ struct Field {
 std::string expected(const Field& field);
 
 /// The value of `node` where it is one that `field` can have.
+/// @pre the field's type is not kRecords, whose parts are fields of their own: resolve() reads it
 /// @throws BadValue otherwise
 Value read_value(const Node& node, const Field& field);
 

@@ -16,8 +16,10 @@ report::Metrics evaluate_loss(const model::Decoder& decoder, const datasets::Dat
   const torch::NoGradGuard no_grad;
   const double total_weight = data.trained_weight();
   HONE_CHECK(DataError, total_weight > 0, "data.eval: no token of it carries weight");
-  const datasets::Sampler sampler(data.lengths(),
-                                  {.shuffle = false, .tokens_per_batch = tokens_per_batch});
+  std::vector<std::int64_t> lengths = data.lengths();
+  auto order = datasets::RowOrder::plain(std::ssize(lengths), 0, false);
+  const datasets::Sampler sampler(std::move(lengths), std::move(order),
+                                  {.tokens_per_batch = tokens_per_batch});
   double loss = 0;
   std::int64_t trained_tokens = 0;
   for (std::int64_t i = 0; i < sampler.steps_per_epoch(0); ++i) {

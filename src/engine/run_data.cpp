@@ -16,12 +16,15 @@ datasets::Dataset load_eval_data(const RunOptions& options, const Text& text,
                         spec.max_position_embeddings);
 }
 
-datasets::SamplerOptions sampler_options(const RunOptions& options) {
-  return {.seed = static_cast<std::uint64_t>(options.train.seed),
-          .shuffle = options.data.shuffle,
-          .rows_per_batch = options.train.per_device_train_batch_size,
-          .tokens_per_batch = options.train.tokens_per_device_batch,
-          .gradient_accumulation_steps = options.train.gradient_accumulation_steps};
+datasets::Sampler make_sampler(const RunOptions& options, const datasets::Dataset& rows) {
+  std::vector<std::int64_t> lengths = rows.lengths();
+  auto order = datasets::RowOrder::plain(
+      std::ssize(lengths), static_cast<std::uint64_t>(options.train.seed), options.data.shuffle);
+  return datasets::Sampler(
+      std::move(lengths), std::move(order),
+      {.rows_per_batch = options.train.per_device_train_batch_size,
+       .tokens_per_batch = options.train.tokens_per_device_batch,
+       .gradient_accumulation_steps = options.train.gradient_accumulation_steps});
 }
 
 std::int64_t total_steps(const TrainOptions& train, const datasets::Sampler& sampler) {

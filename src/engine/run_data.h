@@ -19,7 +19,7 @@ struct RunData {
 RunData load_run_data(const RunOptions& options, const Text& text, const model::Spec& spec);
 
 /// How rows become steps, as the options say.
-datasets::SamplerOptions sampler_options(const RunOptions& options);
+datasets::Sampler make_sampler(const RunOptions& options, const datasets::Dataset& rows);
 /// Optimizer steps of the whole run.
 std::int64_t total_steps(const TrainOptions& train, const datasets::Sampler& sampler);
 

@@ -36,6 +36,16 @@ TEST(Explain, EverythingNamesEveryKey) {
     EXPECT_TRUE(contains(text, path + ": "));
 }
 
+TEST(Explain, AListOfMappingsShowsWhatEachMayHold) {
+  const std::string text = explain<RunOptions>("data.sources");
+  EXPECT_TRUE(contains(text, "a list of mappings"));
+  EXPECT_TRUE(contains(text, "    data.sources[].weight: default 1.0\n"));
+  EXPECT_TRUE(contains(text, "    Rule: a weight above 1 needs a cap.\n"));
+  const auto json = nlohmann::json::parse(explain_json<RunOptions>("data.sources"));
+  EXPECT_EQ(json["options"][0]["default"], nlohmann::json::array());
+  EXPECT_EQ(json["options"][0]["items"][1]["key"], "weight");
+}
+
 TEST(Explain, AnUnknownKeyIsRefusedWithTheNearest) {
   EXPECT_EQ(hone::test::message_of<ConfigError>([] { explain<RunOptions>("learningrate"); }),
             "learningrate: no such key; did you mean optim.learning_rate?");

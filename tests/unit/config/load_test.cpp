@@ -254,6 +254,7 @@ model:
     factor: 1.0
 data:
   train: []
+  sources: []
   columns: [text]
   template_file: null
   shares: [0.9, 0.1]
@@ -331,6 +332,52 @@ TEST(Dump, LoadsAsTheSameOptions) {
       EXPECT_EQ(dump(again), yaml);
     }
   }
+}
+
+TEST(LoadRecords, EachMappingIsReadByItsOwnTable) {
+  const auto [options, given] = parse_run(
+      "data:\n  sources:\n    - {name: a, weight: 0.5}\n    - name: b\n      max_rows: 7\n");
+  ASSERT_EQ(options.data.sources.size(), 2u);
+  EXPECT_EQ(options.data.sources[0].name, "a");
+  EXPECT_EQ(options.data.sources[0].weight, 0.5);
+  EXPECT_EQ(options.data.sources[0].max_rows, std::nullopt);
+  EXPECT_EQ(options.data.sources[1].weight, 1.0);
+  EXPECT_EQ(options.data.sources[1].max_rows, 7);
+  EXPECT_EQ(to_text(given.at("data.sources[1].max_rows")), "run.yaml:6");
+}
+
+TEST(LoadRecords, AnOverrideGivesTheWholeList) {
+  const auto [options, given] =
+      parse_run("data: {sources: [{name: a}]}\n", {"data.sources=[{name: c, weight: 0.25}]"});
+  ASSERT_EQ(options.data.sources.size(), 1u);
+  EXPECT_EQ(options.data.sources[0].name, "c");
+}
+
+TEST(LoadRecords, ProblemsNameTheItemAndTheLine) {
+  const std::string refused = refusal(
+      "data:\n  sources:\n    - {nam: a}\n    - {name: b, weight: -1}\n    - 3\n"
+      "    - {name: d, files: /no/such/file}\n    - {name: e, weight: 2}\n");
+  EXPECT_TRUE(contains(refused,
+                       "run.yaml:4: \"data.sources[0].nam\": no such key; did you mean "
+                       "name?"));
+  EXPECT_TRUE(contains(refused, "run.yaml:4: \"data.sources[0].name\": has to be set"));
+  EXPECT_TRUE(
+      contains(refused, "run.yaml:5: \"data.sources[1].weight\": expected a number above 0"));
+  EXPECT_TRUE(contains(refused, "run.yaml:6: \"data.sources[2]\": expected a mapping of options"));
+  EXPECT_TRUE(contains(refused, "run.yaml:7: \"data.sources[3].files\": there is no file"));
+  EXPECT_FALSE(contains(refused, "data.sources[4]"));  // checks wait until each value is right
+  EXPECT_TRUE(contains(refusal("data: {sources: [{name: e, weight: 2}]}\n"),
+                       "run.yaml:2: \"data.sources[0].weight\": is above 1 and max_rows"));
+  EXPECT_TRUE(contains(refusal("data: {sources: {name: e}}\n"), "expected a list of mappings"));
+}
+
+TEST(LoadRecords, TheDumpReadsAsTheSameAgain) {
+  const auto loaded = parse_run("data: {sources: [{name: 'a: b', weight: 0.1}, {name: c}]}\n");
+  const auto again = parse<RunOptions>(dump(loaded.options), "dump.yaml");
+  ASSERT_EQ(again.options.data.sources.size(), 2u);
+  EXPECT_EQ(again.options.data.sources[0].name, "a: b");
+  EXPECT_EQ(again.options.data.sources[0].weight, 0.1);
+  EXPECT_EQ(dump(again.options), dump(loaded.options));
 }
 
 }  // namespace

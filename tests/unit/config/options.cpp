@@ -26,11 +26,29 @@ const Table<ModelOptions>& ModelOptions::table() {
   return table;
 }
 
+const Table<SourceOptions>& SourceOptions::table() {
+  static const Table<SourceOptions> table(
+      "source", "One source.",
+      {
+          field("name", &SourceOptions::name, kRequired, "What it is called."),
+          field("weight", &SourceOptions::weight, 1.0, above(0), "How much of it."),
+          field("max_rows", &SourceOptions::max_rows, std::nullopt, at_least(1), "Cap."),
+          field("files", &SourceOptions::files, {}, kScalarOrList, kExistingPath, "Its files."),
+          check<SourceOptions>("a weight above 1 needs a cap.",
+                               [](const SourceOptions& source, Problems& problems) {
+                                 if (source.weight > 1 && !source.max_rows)
+                                   problems.add("weight", "is above 1 and max_rows is not set");
+                               }),
+      });
+  return table;
+}
+
 const Table<DataOptions>& DataOptions::table() {
   static const Table<DataOptions> table(
       "data", "What it is trained on.",
       {
           field("train", &DataOptions::train, {}, kScalarOrList, kExistingPath, "Training files."),
+          records("sources", &DataOptions::sources, "Where rows come from."),
           field("columns", &DataOptions::columns, {"text"}, choices({"text", "label", "weight"}),
                 "Columns that are read."),
           field("template_file", &DataOptions::template_file, std::nullopt, kExistingPath,

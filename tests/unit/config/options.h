@@ -25,8 +25,17 @@ struct ModelOptions {
   static const Table<ModelOptions>& table();
 };
 
+struct SourceOptions {
+  std::string name;
+  double weight;
+  std::optional<std::int64_t> max_rows;
+  std::vector<std::string> files;
+  static const Table<SourceOptions>& table();
+};
+
 struct DataOptions {
   std::vector<std::string> train;
+  std::vector<SourceOptions> sources;
   std::vector<std::string> columns;
   std::optional<std::string> template_file;
   std::vector<double> shares;

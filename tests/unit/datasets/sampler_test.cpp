@@ -21,6 +21,16 @@ Rows lengths(std::int64_t count) {
   return result;
 }
 
+struct Order {
+  std::uint64_t seed = 0;
+  bool shuffle = true;
+};
+
+Sampler make_sampler(Rows lengths_of_rows, Order order, SamplerOptions options = {}) {
+  auto rows = RowOrder::plain(std::ssize(lengths_of_rows), order.seed, order.shuffle);
+  return Sampler(std::move(lengths_of_rows), std::move(rows), options);
+}
+
 Rows rows_of_step(const Sampler::Step& step) {
   Rows rows;
   for (const Rows& batch : step.micro_batches) rows.insert(rows.end(), batch.begin(), batch.end());
@@ -50,8 +60,8 @@ Rows sorted(Rows rows) {
 }
 
 TEST(Sampler, KeepsTheFilesOrderWithoutShuffle) {
-  const Sampler sampler(lengths(7),
-                        {.shuffle = false, .rows_per_batch = 2, .gradient_accumulation_steps = 3});
+  const Sampler sampler = make_sampler(lengths(7), {.shuffle = false},
+                                       {.rows_per_batch = 2, .gradient_accumulation_steps = 3});
   EXPECT_EQ(sampler.steps_per_epoch(0), 2);
   EXPECT_EQ(sampler.step(0).micro_batches, (std::vector<Rows>{{0, 1}, {2, 3}, {4, 5}}));
   EXPECT_EQ(sampler.step(1).micro_batches, (std::vector<Rows>{{6}}));
@@ -64,10 +74,9 @@ TEST(Sampler, KeepsTheFilesOrderWithoutShuffle) {
 TEST(Sampler, HasEveryRowOncePerEpoch) {
   for (const std::int64_t tokens : {0, 64}) {
     for (const std::int64_t count : {1, 2, 97, 256}) {
-      const Sampler sampler(lengths(count), {.seed = 5,
-                                             .rows_per_batch = 4,
-                                             .tokens_per_batch = tokens,
-                                             .gradient_accumulation_steps = 3});
+      const Sampler sampler = make_sampler(
+          lengths(count), {.seed = 5},
+          {.rows_per_batch = 4, .tokens_per_batch = tokens, .gradient_accumulation_steps = 3});
       for (std::int64_t epoch = 0; epoch < 4; ++epoch)
         EXPECT_EQ(sorted(rows_of_epoch(sampler, epoch)), all_rows(count)) << tokens << " " << count;
     }
@@ -75,29 +84,24 @@ TEST(Sampler, HasEveryRowOncePerEpoch) {
 }
 
 TEST(Sampler, OrderChangesWithEpochAndSeed) {
-  const SamplerOptions options{.seed = 1};
-  SamplerOptions other = options;
-  other.seed = 2;
-  const Sampler sampler(lengths(64), options);
+  const Sampler sampler = make_sampler(lengths(64), {.seed = 1});
   std::set<Rows> orders;
   for (std::int64_t epoch = 0; epoch < 5; ++epoch) orders.insert(rows_of_epoch(sampler, epoch));
-  orders.insert(rows_of_epoch(Sampler(lengths(64), other), 0));
+  orders.insert(rows_of_epoch(make_sampler(lengths(64), {.seed = 2}), 0));
   orders.insert(all_rows(64));
   EXPECT_EQ(orders.size(), 7u);
 }
 
 TEST(Sampler, IsPure) {
   for (const std::int64_t tokens : {0, 80}) {
-    const SamplerOptions options{.seed = 9,
-                                 .rows_per_batch = 3,
-                                 .tokens_per_batch = tokens,
-                                 .gradient_accumulation_steps = 2};
-    const Sampler forwards(lengths(50), options);
+    const SamplerOptions options{
+        .rows_per_batch = 3, .tokens_per_batch = tokens, .gradient_accumulation_steps = 2};
+    const Sampler forwards = make_sampler(lengths(50), {.seed = 9}, options);
     std::vector<Sampler::Step> steps;
     for (std::int64_t i = 0; i < 40; ++i) steps.push_back(forwards.step(i));
-    const Sampler backwards(lengths(50), options);
+    const Sampler backwards = make_sampler(lengths(50), {.seed = 9}, options);
     for (std::int64_t i = 39; i >= 0; --i) {
-      const Sampler resumed(lengths(50), options);
+      const Sampler resumed = make_sampler(lengths(50), {.seed = 9}, options);
       const auto& expected = steps[static_cast<std::size_t>(i)];
       EXPECT_EQ(backwards.step(i).micro_batches, expected.micro_batches);
       EXPECT_EQ(resumed.step(i).micro_batches, expected.micro_batches);
@@ -109,7 +113,7 @@ TEST(Sampler, IsPure) {
 TEST(Sampler, FillsTheTokenBudgetAndNeverExceedsIt) {
   const Rows sizes = lengths(200);
   constexpr std::int64_t kBudget = 60;
-  const Sampler sampler(sizes, {.seed = 3, .tokens_per_batch = kBudget});
+  const Sampler sampler = make_sampler(sizes, {.seed = 3}, {.tokens_per_batch = kBudget});
   const auto tokens = [&](const Rows& rows) {
     return std::accumulate(rows.begin(), rows.end(), std::int64_t{0}, [&](auto sum, auto row) {
       return sum + sizes[static_cast<std::size_t>(row)];
@@ -124,25 +128,26 @@ TEST(Sampler, FillsTheTokenBudgetAndNeverExceedsIt) {
 }
 
 TEST(Sampler, GivesARowBeyondTheBudgetABatchOfItsOwn) {
-  const Sampler sampler(
-      {3, 100, 4, 5}, {.shuffle = false, .tokens_per_batch = 10, .gradient_accumulation_steps = 8});
+  const Sampler sampler = make_sampler({3, 100, 4, 5}, {.shuffle = false},
+                                       {.tokens_per_batch = 10, .gradient_accumulation_steps = 8});
   EXPECT_EQ(sampler.step(0).micro_batches, (std::vector<Rows>{{0}, {1}, {2, 3}}));
 }
 
 TEST(Sampler, CountsPartsOfEpochsAsTransformersDoes) {
   // 20 rows, 2 a micro-batch, 3 micro-batches a step: 10 micro-batches are 4 steps.
-  const Sampler sampler(lengths(20), {.rows_per_batch = 2, .gradient_accumulation_steps = 3});
+  const Sampler sampler =
+      make_sampler(lengths(20), {}, {.rows_per_batch = 2, .gradient_accumulation_steps = 3});
   EXPECT_EQ(sampler.total_steps(1), 4);
   EXPECT_EQ(sampler.total_steps(3), 12);
   EXPECT_EQ(sampler.total_steps(0.5), 2);
   EXPECT_EQ(sampler.total_steps(0.51), 3);
   EXPECT_EQ(sampler.total_steps(0.001), 1);
   EXPECT_EQ(sampler.total_steps(1.25), 5);
-  EXPECT_EQ(Sampler(lengths(10), {}).total_steps(1.1), 11);  // 1.1 - 1 > 0.1 in binary
+  EXPECT_EQ(make_sampler(lengths(10), {}).total_steps(1.1), 11);  // 1.1 - 1 > 0.1 in binary
 }
 
 TEST(Sampler, TotalStepsAddUpWithATokenBudget) {
-  const Sampler sampler(lengths(90), {.seed = 4, .tokens_per_batch = 55});
+  const Sampler sampler = make_sampler(lengths(90), {.seed = 4}, {.tokens_per_batch = 55});
   std::int64_t sum = 0;
   for (std::int64_t epoch = 0; epoch < 3; ++epoch) sum += sampler.steps_per_epoch(epoch);
   EXPECT_EQ(sampler.total_steps(3), sum);
@@ -152,16 +157,16 @@ TEST(Sampler, TotalStepsAddUpWithATokenBudget) {
 
 TEST(Sampler, RefusesWhatHasNoBatches) {
   const auto message = [](Rows rows, SamplerOptions options) {
-    return test::message_of<InputError>([&] { Sampler(std::move(rows), options); });
+    return test::message_of<InputError>([&] { make_sampler(std::move(rows), {}, options); });
   };
   EXPECT_TRUE(test::contains(message({}, {}), "no row"));
   EXPECT_TRUE(test::contains(message({1}, {.rows_per_batch = 0}), "got 0 rows and 0 tokens"));
   EXPECT_TRUE(test::contains(message({1}, {.gradient_accumulation_steps = 0}),
                              "gradient_accumulation_steps: expected at least 1, got 0"));
   for (const double epochs : {0.0, -1.0, 1e300}) {
-    EXPECT_TRUE(
-        test::contains(test::message_of<ConfigError>([&] { Sampler({1}, {}).total_steps(epochs); }),
-                       "num_train_epochs"));
+    EXPECT_TRUE(test::contains(
+        test::message_of<ConfigError>([&] { make_sampler({1}, {}).total_steps(epochs); }),
+        "num_train_epochs"));
   }
 }
 
