@@ -3,15 +3,16 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <optional>
+#include <memory>
 #include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "datasets/record_example.h"
 #include "datasets/row_format.h"
-#include "io/jsonl.h"
+#include "io/row_reader.h"
 
 namespace hone::datasets {
 namespace {
@@ -34,9 +35,9 @@ class Loader {
 
   void read(const std::string& file) {
     dataset_.files.push_back(file);
-    io::JsonlReader reader(file);
+    const std::unique_ptr<io::RowReader> reader = io::open_rows(file);
     format_ = nullptr;
-    while (read_next(reader)) {
+    while (read_next(*reader)) {
     }
     const MappedFile content(file);
     hash_.update(content.data(), content.size_bytes());
@@ -55,48 +56,51 @@ class Loader {
   }
 
  private:
-  /// False at the end of the file.
-  bool read_next(io::JsonlReader& reader) {
-    std::optional<io::JsonlRow> row;
+  /// False where nothing more can be read of the file.
+  bool read_next(io::RowReader& reader) {
+    io::RawRow raw;
     try {
-      row = reader.next();
+      if (!reader.next(raw)) return false;
+    } catch (const DataError& error) {
+      add_problem(error.what());
+      return false;
+    }
+    Row row;
+    const std::int64_t number = raw.number;
+    try {
+      row = reader.parse(std::move(raw));
     } catch (const DataError& error) {
       add_problem(error.what());
       return true;
     }
-    if (!row) return false;
     ++dataset_.counts.read;
-    if (format_ == nullptr && !find_format(*row, reader.name())) return false;
     try {
-      HONE_CHECK(DataError, row->value.contains(format_->key),
-                 "expected a row of format {} as before it, with a key \"{}\"; got {}",
-                 format_->name, format_->key, keys_of(row->value));
-      add(format_->read(row->value, context_), row->line_number);
+      const bool is_first = format_ == nullptr;
+      if (is_first) format_ = &find_format(row);
+      HONE_CHECK(DataError, has_keys_of(row, *format_),
+                 "expected a row of format {}{}, with {}; got {}", format_->name,
+                 is_first ? "" : " as before it", keys_in_words(*format_), keys_of(row));
+      add(format_->to_record(std::move(row)), number);
     } catch (const DataError& error) {
-      add_problem(fmt::format("{}:{}: {}", reader.name(), row->line_number, error.what()));
+      add_problem(fmt::format("{}: {}", reader.where(number), error.what()));
+    } catch (const ConfigError& error) {
+      throw ConfigError(fmt::format("{}: {}", reader.where(number), error.what()));
     }
-    return true;
+    return format_ != nullptr;  // where the first row is of no format, nothing after it can mend it
   }
 
-  /// False where the first row is of no format, which nothing after it can mend.
-  bool find_format(const io::JsonlRow& row, const std::string& file) {
-    try {
-      format_ = context_.options.format == "auto" ? &row_format_of(row.value)
-                                                  : &row_format_named(context_.options.format);
-    } catch (const DataError& error) {
-      add_problem(fmt::format("{}:{}: {}", file, row.line_number, error.what()));
-      return false;
-    }
-    HONE_CHECK(ConfigError, !format_->is_rendered || context_.tools.tokenizer != nullptr,
-               "{}: rows of messages need a tokenizer, and the model has none", file);
-    HONE_CHECK(ConfigError, !format_->is_rendered || context_.tools.chat_template != nullptr,
-               "{}: rows of messages need a chat template, and the tokenizer has none; name a file "
-               "with data.template",
-               file);
-    return true;
+  const RowFormat& find_format(const Row& row) const {
+    const std::string& name = context_.options.format;
+    return name == "auto" ? row_format_of(row) : row_format_named(name);
   }
 
-  void add(Example example, std::int64_t line) {
+  void add(const Record& record, std::int64_t row) {
+    dataset_.counts.rendered +=
+        add(to_example(record, context_), row) && record.kind == RecordKind::kConversation;
+  }
+
+  /// False where the row is left out as too long.
+  bool add(Example example, std::int64_t row) {
     RowCounts& counts = dataset_.counts;
     counts.longest = std::max(counts.longest, example.length());
     if (limit_ > 0 && example.length() > limit_) {
@@ -106,16 +110,16 @@ class Loader {
                  example.length(), limit_);
       if (context_.options.overlong == "drop" || !truncate(example, limit_)) {
         ++counts.dropped_overlong;
-        return;
+        return false;
       }
       ++counts.truncated;
     }
     example.file = static_cast<std::int32_t>(dataset_.files.size()) - 1;
-    example.row = line;
-    counts.rendered += format_->is_rendered;
+    example.row = row;
     counts.straddling += example.straddling_tokens > 0;
     counts.prompt_differs += example.prompt_differs;
     dataset_.examples.push_back(std::move(example));
+    return true;
   }
 
   void add_problem(std::string problem) {

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "datasets/conversation.h"
-#include "datasets/row_format.h"
+#include "datasets/record_example.h"
 #include "datasets/weights.h"
 #include "tokenizer/chat_template.h"
 #include "tokenizer/tokenizer.h"

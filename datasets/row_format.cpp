@@ -4,19 +4,56 @@
 
 #include <algorithm>
 #include <array>
+#include <ranges>
 
 #include "base/error.h"
+#include "datasets/formats.h"
 #include "tokenizer/tokenizer.h"
 
 namespace hone::datasets {
 namespace {
 
+using Keys = std::vector<std::string>;
+
 constexpr std::array kRowFormats = {
-    RowFormat{"messages", "messages", true, read_message_row},
-    RowFormat{"tokens", "input_ids", false, read_token_row},
+    RowFormat{"messages", "messages", messages_to_record, messages_from_record},
+    RowFormat{"tokens", "input_ids", tokens_to_record, tokens_from_record},
 };
 
-std::string quoted(std::string_view key) { return fmt::format("\"{}\"", key); }
+/// The format's ways, each as the keys that it needs.
+std::vector<Keys> ways_of(const RowFormat& format) {
+  std::vector<Keys> ways;
+  for (const auto way : std::views::split(format.keys, '|')) {
+    Keys& keys = ways.emplace_back();
+    for (const auto key : std::views::split(way, ' '))
+      if (!key.empty()) keys.emplace_back(key.begin(), key.end());
+  }
+  return ways;
+}
+
+/// The largest set of keys by which the row is of the format; empty: it is not.
+Keys match(const Row& row, const RowFormat& format) {
+  Keys best;
+  for (Keys& way : ways_of(format)) {
+    const bool has_all =
+        std::ranges::all_of(way, [&](const auto& key) { return row.contains(key); });
+    if (has_all && way.size() > best.size()) best = std::move(way);
+  }
+  return best;
+}
+
+bool is_part_of(const Keys& keys, const Keys& others) {
+  return keys.size() < others.size() && std::ranges::all_of(keys, [&](const auto& key) {
+           return std::ranges::find(others, key) != others.end();
+         });
+}
+
+std::string in_quotes(std::string_view key) { return fmt::format("\"{}\"", key); }
+
+struct Match {
+  const RowFormat* format;
+  Keys keys;
+};
 
 }  // namespace
 
@@ -30,32 +67,48 @@ RowContext::RowContext(const DataOptions& data_options, const TextTools& text_to
 std::span<const RowFormat> row_formats() { return kRowFormats; }
 
 std::string keys_of(const Row& row) {
-  std::vector<std::string> keys;
-  for (const auto& item : row.items()) keys.push_back(datasets::quoted(item.key()));
+  Keys keys;
+  for (const auto& item : row.items()) keys.push_back(in_quotes(item.key()));
   return keys.empty() ? "none" : fmt::format("{}", fmt::join(keys, ", "));
 }
 
+std::string keys_in_words(const RowFormat& format) {
+  Keys ways;
+  for (const Keys& way : ways_of(format)) {
+    Keys words;
+    for (const std::string& key : way) words.push_back(in_quotes(key));
+    ways.push_back(fmt::format("{}", fmt::join(words, " and ")));
+  }
+  return fmt::format("{}", fmt::join(ways, " or "));
+}
+
 const RowFormat& row_format_named(std::string_view name) {
-  const auto found = std::find_if(kRowFormats.begin(), kRowFormats.end(),
-                                  [&](const RowFormat& format) { return format.name == name; });
+  const auto found = std::ranges::find(kRowFormats, name, &RowFormat::name);
   HONE_CHECK(ConfigError, found != kRowFormats.end(), "data.format: there is no format '{}'", name);
   return *found;
 }
 
+bool has_keys_of(const Row& row, const RowFormat& format) { return !match(row, format).empty(); }
+
 const RowFormat& row_format_of(const Row& row) {
-  std::vector<const RowFormat*> found;
-  std::vector<std::string> keys;
-  for (const RowFormat& format : kRowFormats) {
-    keys.push_back(quoted(format.key));
-    if (row.contains(format.key)) found.push_back(&format);
-  }
+  std::vector<Match> found;
+  for (const RowFormat& format : kRowFormats)
+    if (Keys keys = match(row, format); !keys.empty()) found.push_back({&format, std::move(keys)});
   HONE_CHECK(DataError, !found.empty(),
-             "the row is of no format that hone knows: expected a key {}, got {}",
-             fmt::join(keys, " or "), keys_of(row));
-  HONE_CHECK(DataError, found.size() == 1,
-             "the row has \"{}\" and \"{}\"; say with data.format which one is meant",
-             found[0]->key, found[1]->key);
-  return *found[0];
+             "the row is of no format that hone knows: expected {}, got {}",
+             fmt::join(kRowFormats | std::views::transform(keys_in_words), " or "), keys_of(row));
+  std::vector<const RowFormat*> best;
+  for (const Match& one : found) {
+    const bool is_part = std::ranges::any_of(
+        found, [&](const Match& other) { return is_part_of(one.keys, other.keys); });
+    if (!is_part) best.push_back(one.format);
+  }
+  HONE_CHECK(
+      DataError, best.size() == 1,
+      "the row could be of the formats {}; say with data.format which one is meant",
+      fmt::join(best | std::views::transform([](const auto* format) { return format->name; }),
+                " and "));
+  return *best[0];
 }
 
 }  // namespace hone::datasets

@@ -1,18 +1,15 @@
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "datasets/example.h"
 #include "datasets/load.h"
 #include "datasets/options.h"
+#include "datasets/record.h"
 
 namespace hone::datasets {
-
-using Row = nlohmann::ordered_json;
 
 /// What rows are read with. The rest is taken from the tokenizer once, not with each row.
 struct RowContext {
@@ -27,11 +24,16 @@ struct RowContext {
 /// One way to write a row.
 struct RowFormat {
   std::string_view name;  ///< as in data.format
-  std::string_view key;   ///< a row that has it is of this format
-  bool is_rendered;       ///< goes through the chat template
-  /// Ids, weights and what else the row itself says of an Example.
-  /// @throws DataError saying what is wrong with it; the caller adds file and line
-  Example (*read)(const Row& row, const RowContext& context);
+  /// Keys that a row of this format has, separated by spaces; where there are several ways to write
+  /// one, "|" stands between them: "input_ids | prompt_ids completion_ids label".
+  std::string_view keys;
+  /// @throws DataError saying what is wrong with the row; the caller adds its place
+  Record (*to_record)(Row row);
+  /// The way back, for `hone data convert`.
+  /// @param lost what of the record the format has no place for, in words; untouched where it
+  ///        holds everything
+  /// @throws DataError where a record of its kind cannot be written so at all
+  Row (*from_record)(const Record& record, std::string& lost);
 };
 
 std::span<const RowFormat> row_formats();
@@ -39,15 +41,18 @@ std::span<const RowFormat> row_formats();
 /// @throws ConfigError where there is none of that name
 const RowFormat& row_format_named(std::string_view name);
 
-/// What a row's keys say.
+/// What a row's keys say: the format whose keys it has. A format that needs all the keys of another
+/// one and more goes before it.
 /// @throws DataError where it is of no format, or of several
 const RowFormat& row_format_of(const Row& row);
+
+/// True where the row has the keys of one of the format's ways.
+bool has_keys_of(const Row& row, const RowFormat& format);
 
 /// The row's keys, for messages.
 std::string keys_of(const Row& row);
 
-// One file each: message_row.cpp, token_row.cpp.
-Example read_message_row(const Row& row, const RowContext& context);
-Example read_token_row(const Row& row, const RowContext& context);
+/// A format's ways in words: `"prompt" and "completion"`.
+std::string keys_in_words(const RowFormat& format);
 
 }  // namespace hone::datasets

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "base/error.h"
-#include "datasets/row_format.h"
+#include "datasets/record_example.h"
 
 namespace hone::datasets {
 namespace {

@@ -1,108 +1,29 @@
-#include <ctime>
-
-#include "cli/model_arguments.h"
-#include "cli/rows.h"
-#include "datasets/weights.h"
+#include "cli/data_verbs.h"
 
 namespace hone::cli {
 namespace {
 
-using nlohmann::ordered_json;
-
-struct RenderArguments {
-  std::string tokenizer, input, template_file, now;
-  bool add_generation_prompt = false, tokens = false;
+struct DataVerb {
+  const char* name;
+  const char* help;
+  Declare declare;
 };
 
-std::tm parse_time(const std::string& text) {
-  std::tm time{};
-  for (const char* format :
-       {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d"}) {
-    time = {};
-    const char* end = strptime(text.c_str(), format, &time);
-    if (end != nullptr && (*end == '\0' || std::string_view(end) == "Z")) {
-      mktime(&time);  // fills in the weekday
-      return time;
-    }
-  }
-  throw ConfigError(fmt::format("--now {}: expected ISO 8601, as 2026-03-07T15:04:09", text));
-}
-
-/// Keys of a row beside messages, tools and documents are variables and override the tokenizer's.
-tokenizer::RenderOptions options_of(const ordered_json& row, const engine::Text& text,
-                                    const RenderArguments& arguments) {
-  tokenizer::RenderOptions options;
-  options.add_generation_prompt = arguments.add_generation_prompt;
-  if (text.tokenizer)
-    for (const auto& [name, spelling] : text.tokenizer->special().names)
-      options.variables[name] = spelling;
-  for (const auto& [key, value] : row.items()) {
-    if (key == "messages") continue;
-    if (key == "tools") {
-      options.tools = value;
-    } else if (key == "documents") {
-      options.documents = value;
-    } else if (key == "add_generation_prompt" && value.is_boolean()) {
-      options.add_generation_prompt = value;
-    } else {
-      options.variables[key] = value;
-    }
-  }
-  if (!arguments.now.empty()) options.now = parse_time(arguments.now);
-  return options;
-}
-
-void add_tokens(const ordered_json& messages, const tokenizer::RenderOptions& options,
-                const tokenizer::Rendered& rendered, const engine::Text& text, ordered_json& out) {
-  const tokenizer::Tokenizer& tokenizer = text.require_tokenizer("--tokens");
-  const tokenizer::Encoding encoding =
-      tokenizer.encode(rendered.text, {.literal = tokenizer::literal_ranges(rendered)});
-  std::vector<tokenizer::TextRange> trained;
-  if (!options.add_generation_prompt)
-    for (const tokenizer::AssistantTurn& turn : tokenizer::find_assistant_turns(
-             *text.chat_template, messages, options, rendered, tokenizer.special_token_texts()))
-      trained.push_back({turn.begin, turn.end});
-  out["ids"] = encoding.ids;
-  out["weights"] = datasets::weigh_tokens(encoding.offsets, trained, 0).weights;
-}
-
-ExitCode run_render(const RenderArguments& arguments) {
-  const engine::Text text =
-      engine::open_text(engine::resolve_model(arguments.tokenizer), arguments.template_file);
-  const tokenizer::ChatTemplate& chat_template = text.require_chat_template("data render");
-  RowSource rows(arguments.input);
-  while (const auto row = rows.next()) {
-    rows.at(*row, [&] {
-      HONE_CHECK(DataError, row->value.contains("messages"), "{}: expected `messages`",
-                 rows.where(*row));
-      const tokenizer::RenderOptions options = options_of(row->value, text, arguments);
-      const ordered_json& messages = row->value["messages"];
-      const tokenizer::Rendered rendered = chat_template.render(messages, options);
-      ordered_json out = {{"text", rendered.text}};
-      if (arguments.tokens) add_tokens(messages, options, rendered, text, out);
-      print_row(out);
-    });
-  }
-  return ExitCode::kDone;
-}
+constexpr DataVerb kDataVerbs[] = {
+    {"render", "Conversations through the chat template.", declare_data_render},
+};
 
 }  // namespace
 
-Action declare_data(CLI::App& command, const Common&) {
+Action declare_data(CLI::App& command, const Common& common) {
   command.require_subcommand(1);
-  CLI::App* render = command.add_subcommand("render", "Conversations through the chat template.");
-  auto arguments = std::make_shared<RenderArguments>();
-  render->add_option("--tokenizer", arguments->tokenizer, "Folder, tokenizer.json or .gguf file")
-      ->required();
-  render->add_option("--input", arguments->input, "JSONL rows of `messages` (- for stdin)")
-      ->required();
-  render->add_option("--template", arguments->template_file,
-                     "A Jinja file instead of the model's own template");
-  render->add_option("--now", arguments->now, "What strftime_now sees (ISO 8601)");
-  render->add_flag("--add-generation-prompt", arguments->add_generation_prompt,
-                   "Ask for the next turn");
-  render->add_flag("--tokens", arguments->tokens, "Also token ids and loss weights");
-  return [arguments] { return run_render(*arguments); };
+  auto action = std::make_shared<Action>();
+  for (const DataVerb& verb : kDataVerbs) {
+    CLI::App* chosen = command.add_subcommand(verb.name, verb.help);
+    chosen->fallthrough();
+    chosen->final_callback([action, act = verb.declare(*chosen, common)] { *action = act; });
+  }
+  return [action] { return (*action)(); };
 }
 
 }  // namespace hone::cli

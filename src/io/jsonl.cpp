@@ -82,27 +82,43 @@ std::optional<std::string_view> JsonlReader::next_line() {
   return line;
 }
 
-std::optional<JsonlRow> JsonlReader::next() {
+bool JsonlReader::next(RawRow& row) {
   while (std::optional<std::string_view> line = next_line()) {
-    TextOrigin origin{name_, line_number_,
-                      next_byte_ - static_cast<std::int64_t>(line->size()) - 1};
+    row.first_byte = next_byte_ - static_cast<std::int64_t>(line->size()) - 1;
     if (line_number_ == 1 && line->starts_with(kByteOrderMark)) {
       line->remove_prefix(kByteOrderMark.size());
-      origin.first_byte += static_cast<std::int64_t>(kByteOrderMark.size());
+      row.first_byte += static_cast<std::int64_t>(kByteOrderMark.size());
     }
     if (line->ends_with('\r')) line->remove_suffix(1);
     if (is_blank(*line)) continue;
-    try {
-      JsonlRow row{line_number_, parse_ordered_json(*line, origin)};
-      HONE_CHECK(DataError, row.value.is_object(),
-                 "{}:{}: the row is {}, expected an object {{...}}", name_, line_number_,
-                 row.value.type_name());
-      return row;
-    } catch (const DataError& error) {
-      throw DataError(fmt::format("{}{}", error.what(), hint(*line, line_number_)));
-    }
+    row.number = row.first_line = line_number_;
+    row.line.assign(*line);
+    return true;
   }
-  return std::nullopt;
+  return false;
+}
+
+nlohmann::ordered_json JsonlReader::parse(RawRow&& row) const {
+  try {
+    nlohmann::ordered_json value =
+        parse_ordered_json(row.line, {name_, row.first_line, row.first_byte});
+    HONE_CHECK(DataError, value.is_object(), "{}: the row is {}, expected an object {{...}}",
+               where(row.number), value.type_name());
+    return value;
+  } catch (const DataError& error) {
+    throw DataError(fmt::format("{}{}", error.what(), hint(row.line, row.number)));
+  }
+}
+
+std::string JsonlReader::where(std::int64_t number) const {
+  return fmt::format("{}:{}", name_, number);
+}
+
+std::optional<JsonlRow> JsonlReader::next() {
+  RawRow row;
+  if (!next(row)) return std::nullopt;
+  const std::int64_t number = row.number;
+  return JsonlRow{number, parse(std::move(row))};
 }
 
 }  // namespace hone::io

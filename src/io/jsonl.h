@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "io/row_reader.h"
+
 namespace hone::io {
 
 /// A row beyond this is refused: such a file has no line ends, or is not JSONL.
@@ -20,23 +22,26 @@ struct JsonlRow {
 
 /// Reads a file of one JSON object a line, row by row, in constant memory.
 /// Empty lines are skipped; CRLF line ends and a byte order mark are accepted.
-class JsonlReader {
+class JsonlReader final : public RowReader {
  public:
   /// @param path a file, a pipe, or "-" for standard input
   /// @throws DataError where there is no such file
   explicit JsonlReader(const std::filesystem::path& path);
-  ~JsonlReader();
+  ~JsonlReader() override;
   JsonlReader(const JsonlReader&) = delete;
   JsonlReader& operator=(const JsonlReader&) = delete;
 
-  /// The next row; none at the end. After a DataError the next call goes on with the line after.
+  /// The next row, parsed; none at the end. After a DataError for a malformed row the next call
+  /// goes on with the line after.
   /// @throws DataError with file:line:column, reason and excerpt for a malformed row, one that is
   ///         no object, or invalid UTF-8 (with the byte's offset in the file)
   /// @throws IoError when reading fails
   std::optional<JsonlRow> next();
 
-  /// What messages call the source: the path, or "<stdin>".
-  const std::string& name() const { return name_; }
+  bool next(RawRow& row) override;
+  nlohmann::ordered_json parse(RawRow&& row) const override;
+  std::string where(std::int64_t number) const override;
+  const std::string& name() const override { return name_; }
 
  private:
   std::optional<std::string_view> next_line();

@@ -1,0 +1,14 @@
+#include "datasets/record.h"
+
+#include <array>
+
+namespace hone::datasets {
+
+std::string_view name_of(RecordKind kind) {
+  constexpr std::array<std::string_view, 8> kNames = {"conversation", "completion", "text",
+                                                      "tokens",       "preference", "unpaired",
+                                                      "scored",       "stepwise"};
+  return kNames.at(static_cast<std::size_t>(kind));
+}
+
+}  // namespace hone::datasets

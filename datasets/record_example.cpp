@@ -1,0 +1,43 @@
+#include "datasets/record_example.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/error.h"
+
+namespace hone::datasets {
+namespace {
+
+/// How a kind of record becomes one document. Kinds that are not here are several of them.
+struct Conversion {
+  RecordKind kind;
+  std::string_view what;  ///< for messages: "rows of messages"
+  bool needs_tokenizer;
+  bool needs_template;
+  Example (*read)(const Row& row, const RowContext& context);
+};
+
+constexpr std::array kConversions = {
+    Conversion{RecordKind::kConversation, "rows of messages", true, true, read_message_row},
+    Conversion{RecordKind::kTokens, "rows of tokens", false, false, read_token_row},
+};
+
+}  // namespace
+
+Example to_example(const Record& record, const RowContext& context) {
+  const auto found =
+      std::find_if(kConversions.begin(), kConversions.end(),
+                   [&](const Conversion& conversion) { return conversion.kind == record.kind; });
+  HONE_CHECK(DataError, found != kConversions.end(),
+             "the row is a {} record, which is not one text to train on; choose the train.method "
+             "that it is for, or convert the rows with `hone data convert`",
+             name_of(record.kind));
+  HONE_CHECK(ConfigError, !found->needs_tokenizer || context.tools.tokenizer != nullptr,
+             "{} need a tokenizer, and the model has none", found->what);
+  HONE_CHECK(ConfigError, !found->needs_template || context.tools.chat_template != nullptr,
+             "{} need a chat template, and the tokenizer has none; name a file with data.template",
+             found->what);
+  return found->read(record.value, context);
+}
+
+}  // namespace hone::datasets

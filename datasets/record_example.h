@@ -1,0 +1,19 @@
+#pragma once
+
+#include "datasets/example.h"
+#include "datasets/record.h"
+#include "datasets/row_format.h"
+
+namespace hone::datasets {
+
+/// Ids, weights and what else a record says of the document that it is trained on as. Pure: any
+/// thread may call it.
+/// @throws DataError saying what is wrong with the record; the caller adds its place
+/// @throws ConfigError where a tokenizer or a chat template is needed and there is none
+Example to_example(const Record& record, const RowContext& context);
+
+// One file each: message_row.cpp, token_row.cpp.
+Example read_message_row(const Row& row, const RowContext& context);
+Example read_token_row(const Row& row, const RowContext& context);
+
+}  // namespace hone::datasets

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "cli/verbs.h"
+
+namespace hone::cli {
+
+// The verbs of `hone data`, one file each (data_<verb>.cpp). data.cpp has the table.
+Action declare_data_render(CLI::App& command, const Common& common);
+
+}  // namespace hone::cli
