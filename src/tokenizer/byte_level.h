@@ -20,8 +20,4 @@ std::optional<unsigned char> letter_to_byte(char32_t letter);
 std::optional<std::string> letters_to_bytes(std::string_view letters);
 std::string bytes_to_letters(std::string_view bytes);
 
-/// How GPT-2 splits text into words before it merges bytes.
-inline constexpr const char* kGpt2Pattern =
-    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
-
 }  // namespace hone::tokenizer

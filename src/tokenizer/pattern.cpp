@@ -1,53 +1,21 @@
 #include "tokenizer/pattern.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace hone::tokenizer {
 namespace {
 
-struct Segment {
-  TextRange range;
-  bool is_delimiter;
-};
-
-std::vector<Segment> alternate(std::size_t size_bytes, const std::vector<TextRange>& delimiters,
-                               bool invert) {
-  std::vector<Segment> segments;
-  std::size_t done = 0;
-  for (const TextRange range : delimiters) {
-    if (done < range.begin) segments.push_back({{done, range.begin}, invert});
-    segments.push_back({range, !invert});
-    done = range.end;
-  }
-  if (done < size_bytes) segments.push_back({{done, size_bytes}, invert});
-  return segments;
-}
-
-// Joins a segment to the one before it where `joins(before, segment)` says so.
-template <class Joins>
-std::vector<TextRange> join(const std::vector<Segment>& segments, Joins joins) {
-  std::vector<TextRange> pieces;
-  for (std::size_t i = 0; i < segments.size(); ++i) {
-    if (i > 0 && joins(segments[i - 1], segments[i])) {
-      pieces.back().end = segments[i].range.end;
-    } else {
-      pieces.push_back(segments[i].range);
-    }
-  }
-  return pieces;
-}
-
-std::vector<TextRange> find_literal(std::string_view literal, std::string_view text) {
-  std::vector<TextRange> matches;
+void find_literal(std::string_view literal, std::string_view text,
+                  std::vector<TextRange>& matches) {
   for (std::size_t at = text.find(literal); at != std::string_view::npos;
        at = text.find(literal, at + literal.size())) {
     matches.push_back({at, at + literal.size()});
   }
-  return matches;
 }
 
-std::vector<TextRange> find_regex(const Regex& regex, std::string_view text) {
-  std::vector<TextRange> matches;
+void find_regex(const Regex& regex, std::string_view text, std::vector<TextRange>& matches) {
   for (std::size_t from = 0; from <= text.size();) {
     const auto match = regex.find(text, from);
     if (!match) break;
@@ -58,7 +26,20 @@ std::vector<TextRange> find_regex(const Regex& regex, std::string_view text) {
       from += code_point_at(text, from).size_bytes;
     }
   }
-  return matches;
+}
+
+// Whether a segment of the text becomes one with the segment before it.
+bool joins(SplitBehavior behavior, bool after_delimiter, bool is_delimiter) {
+  switch (behavior) {
+    case SplitBehavior::kContiguous:
+      return after_delimiter == is_delimiter;
+    case SplitBehavior::kMergedWithPrevious:
+      return is_delimiter && !after_delimiter;
+    case SplitBehavior::kMergedWithNext:
+      return after_delimiter && !is_delimiter;
+    default:
+      return false;
+  }
 }
 
 }  // namespace
@@ -68,16 +49,30 @@ Pattern::Pattern(const JsonField& field) {
     pattern_ = literal.string();
     HONE_CHECK(DataError, !literal.string().empty(), "{} is empty", literal.place);
   } else if (const JsonField regex = field.find("Regex")) {
-    pattern_ = Regex(regex.string());
+    *this = Pattern(Regex(regex.string()));
   } else {
     throw DataError(fmt::format("{}: expected {{\"String\": …}} or {{\"Regex\": …}}", field.place));
   }
 }
 
+Pattern::Pattern(Regex regex)
+    : pattern_(std::move(regex)),
+      match_all_(find_known_pattern(std::get<Regex>(pattern_).pattern())) {}
+
+void Pattern::find_all(std::string_view text, std::vector<TextRange>& matches) const {
+  if (match_all_ != nullptr) {
+    match_all_(text, matches);
+  } else if (const auto* literal = std::get_if<std::string>(&pattern_)) {
+    find_literal(*literal, text, matches);
+  } else {
+    find_regex(std::get<Regex>(pattern_), text, matches);
+  }
+}
+
 std::vector<TextRange> Pattern::find_all(std::string_view text) const {
-  if (const auto* literal = std::get_if<std::string>(&pattern_))
-    return find_literal(*literal, text);
-  return find_regex(std::get<Regex>(pattern_), text);
+  std::vector<TextRange> matches;
+  find_all(text, matches);
+  return matches;
 }
 
 SplitBehavior parse_split_behavior(const JsonField& field) {
@@ -93,26 +88,31 @@ SplitBehavior parse_split_behavior(const JsonField& field) {
                   field.place, name));
 }
 
-std::vector<TextRange> split_at(std::size_t size_bytes, const std::vector<TextRange>& delimiters,
-                                SplitBehavior behavior, bool invert) {
-  std::vector<Segment> segments = alternate(size_bytes, delimiters, invert);
-  if (behavior == SplitBehavior::kRemoved) {
-    std::erase_if(segments, [](const Segment& segment) { return segment.is_delimiter; });
-  }
-  std::vector<TextRange> pieces = join(segments, [&](const Segment& before, const Segment& now) {
-    switch (behavior) {
-      case SplitBehavior::kContiguous:
-        return before.is_delimiter == now.is_delimiter;
-      case SplitBehavior::kMergedWithPrevious:
-        return now.is_delimiter && !before.is_delimiter;
-      case SplitBehavior::kMergedWithNext:
-        return before.is_delimiter && !now.is_delimiter;
-      default:
-        return false;
+void split_at(TextRange range, const std::vector<TextRange>& delimiters, SplitBehavior behavior,
+              bool invert, std::vector<TextRange>& pieces) {
+  const auto first = static_cast<std::ptrdiff_t>(pieces.size());
+  bool is_first = true, after_delimiter = false;
+  const auto add = [&](std::size_t begin, std::size_t end, bool is_delimiter) {
+    if (is_delimiter && behavior == SplitBehavior::kRemoved) return;
+    if (!is_first && joins(behavior, after_delimiter, is_delimiter)) {
+      pieces.back().end = end;
+    } else {
+      pieces.push_back({begin, end});
     }
-  });
-  std::erase_if(pieces, [](const TextRange& piece) { return piece.size() == 0; });
-  return pieces;
+    is_first = false;
+    after_delimiter = is_delimiter;
+  };
+  std::size_t done = range.begin;
+  for (const TextRange& delimiter : delimiters) {
+    const std::size_t begin = range.begin + delimiter.begin;
+    if (done < begin) add(done, begin, invert);
+    done = range.begin + delimiter.end;
+    add(begin, done, !invert);
+  }
+  if (done < range.end) add(done, range.end, invert);
+  pieces.erase(std::remove_if(pieces.begin() + first, pieces.end(),
+                              [](const TextRange& piece) { return piece.size() == 0; }),
+               pieces.end());
 }
 
 }  // namespace hone::tokenizer

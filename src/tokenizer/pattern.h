@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tokenizer/json_fields.h"
+#include "tokenizer/known_patterns.h"
 #include "tokenizer/regex.h"
 
 namespace hone::tokenizer {
@@ -15,13 +16,15 @@ class Pattern {
  public:
   /// @throws DataError when it is neither, is empty, or does not compile
   explicit Pattern(const JsonField& field);
-  explicit Pattern(Regex regex) : pattern_(std::move(regex)) {}
+  explicit Pattern(Regex regex);
 
-  /// Every match from left to right, none overlapping another.
+  /// Appends every match from left to right, none overlapping another.
+  void find_all(std::string_view text, std::vector<TextRange>& matches) const;
   std::vector<TextRange> find_all(std::string_view text) const;
 
  private:
   std::variant<std::string, Regex> pattern_;
+  MatchAll match_all_ = nullptr;  // takes the pattern's place where hone knows it
 };
 
 /// What becomes of the delimiters that a splitter finds.
@@ -30,9 +33,10 @@ enum class SplitBehavior { kRemoved, kIsolated, kMergedWithPrevious, kMergedWith
 /// @throws DataError naming the place for anything but the five names of Hugging Face tokenizers
 SplitBehavior parse_split_behavior(const JsonField& field);
 
-/// Cuts [0, size_bytes) at `delimiters` (ascending, not overlapping); empty pieces are left out.
+/// Cuts `range` at `delimiters` (ascending, not overlapping, counted from its begin) and appends
+/// the pieces; empty ones are left out.
 /// @param invert the delimiters are what is kept, and all between them is the delimiter
-std::vector<TextRange> split_at(std::size_t size_bytes, const std::vector<TextRange>& delimiters,
-                                SplitBehavior behavior, bool invert);
+void split_at(TextRange range, const std::vector<TextRange>& delimiters, SplitBehavior behavior,
+              bool invert, std::vector<TextRange>& pieces);
 
 }  // namespace hone::tokenizer

@@ -1,25 +1,27 @@
 #include "tokenizer/pre_tokenizer.h"
 
+#include <array>
 #include <utility>
 
 #include "base/error.h"
-#include "tokenizer/byte_level.h"
+#include "tokenizer/known_patterns.h"
 #include "tokenizer/pattern.h"
 #include "tokenizer/unicode.h"
 
 namespace hone::tokenizer {
 namespace {
 
-// Splits every word with `find`, which gives the delimiters in one word.
+// Splits every word with `find`, which appends the delimiters in one word.
 template <class Find>
 PreTokenizer make_splitter(Find find, SplitBehavior behavior, bool invert = false) {
   return [find = std::move(find), behavior, invert](PreTokenized& state) {
-    std::vector<TextRange> words;
+    constexpr std::size_t kExpectedWordBytes = 4;
+    std::vector<TextRange> words, delimiters;
+    words.reserve(state.words.size() + state.text.text().size() / kExpectedWordBytes);
     for (const TextRange& word : state.words) {
-      const std::vector<TextRange> delimiters = find(state.word(word));
-      for (const TextRange& piece : split_at(word.size(), delimiters, behavior, invert)) {
-        words.push_back({word.begin + piece.begin, word.begin + piece.end});
-      }
+      delimiters.clear();
+      find(state.word(word), delimiters);
+      split_at(word, delimiters, behavior, invert, words);
     }
     state.words = std::move(words);
   };
@@ -27,21 +29,26 @@ PreTokenizer make_splitter(Find find, SplitBehavior behavior, bool invert = fals
 
 PreTokenizer make_pattern_splitter(Pattern pattern, SplitBehavior behavior, bool invert = false) {
   return make_splitter(
-      [pattern = std::move(pattern)](std::string_view word) { return pattern.find_all(word); },
+      [pattern = std::move(pattern)](std::string_view word, std::vector<TextRange>& delimiters) {
+        pattern.find_all(word, delimiters);
+      },
       behavior, invert);
 }
 
 // Each character that satisfies a predicate is a delimiter of its own.
 PreTokenizer make_character_splitter(bool (*is_delimiter)(char32_t), SplitBehavior behavior) {
+  std::array<bool, 0x80> is_ascii_delimiter;
+  for (char32_t c = 0; c < 0x80; ++c) is_ascii_delimiter[c] = is_delimiter(c);
   return make_splitter(
-      [is_delimiter](std::string_view word) {
-        std::vector<TextRange> delimiters;
+      [is_delimiter, is_ascii_delimiter](std::string_view word,
+                                         std::vector<TextRange>& delimiters) {
         for (std::size_t i = 0; i < word.size();) {
           const CodePoint point = code_point_at(word, i);
-          if (is_delimiter(point.value)) delimiters.push_back({i, i + point.size_bytes});
+          if (point.value < 0x80 ? is_ascii_delimiter[point.value] : is_delimiter(point.value)) {
+            delimiters.push_back({i, i + point.size_bytes});
+          }
           i += point.size_bytes;
         }
-        return delimiters;
       },
       behavior);
 }

@@ -32,6 +32,7 @@ std::string pcre2_message(int code) {
 
 struct Regex::Code {
   pcre2_code* code = nullptr;
+  bool is_jit_compiled = false;  // the JIT is not available everywhere; the interpreter is
   ~Code() { pcre2_code_free(code); }
 };
 
@@ -44,15 +45,15 @@ Regex::Regex(const std::string& pattern) : pattern_(pattern) {
   HONE_CHECK(DataError, code->code != nullptr,
              "regular expression `{}` of the tokenizer does not compile: {} at byte {}", pattern,
              pcre2_message(error), offset);
-  // Where the JIT is not available, matching falls back to PCRE2's interpreter by itself.
-  pcre2_jit_compile(code->code, PCRE2_JIT_COMPLETE);
+  code->is_jit_compiled = pcre2_jit_compile(code->code, PCRE2_JIT_COMPLETE) == 0;
   code_ = std::move(code);
 }
 
 std::optional<TextRange> Regex::find(std::string_view text, std::size_t from) const {
   thread_local MatchState state;
-  const int found = pcre2_match(code_->code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(),
-                                from, PCRE2_NO_UTF_CHECK, state.data, state.context);
+  const auto match = code_->is_jit_compiled ? pcre2_jit_match : pcre2_match;
+  const int found = match(code_->code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), from,
+                          PCRE2_NO_UTF_CHECK, state.data, state.context);
   if (found == PCRE2_ERROR_NOMATCH) return std::nullopt;
   HONE_CHECK(DataError, found >= 0,
              "regular expression `{}` failed on a text of {} bytes: {}. Shorten the text.",
