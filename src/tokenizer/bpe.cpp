@@ -31,6 +31,7 @@ struct Candidate {
 struct Bpe::Scratch {
   std::vector<Symbol> symbols;
   std::vector<Candidate> heap;
+  std::vector<Merge> pairs;
   bool dropped = false;  // a character had no token at all
 
   void add(std::int32_t id, std::size_t begin, std::size_t end) {
@@ -40,6 +41,8 @@ struct Bpe::Scratch {
   }
 
   void merge_all(const MergeTable& merges);
+  void merge_few(const MergeTable& merges);
+  void merge_many(const MergeTable& merges);
   void propose(const MergeTable& merges, std::int32_t left);
 };
 
@@ -53,8 +56,38 @@ void Bpe::Scratch::propose(const MergeTable& merges, std::int32_t left) {
 }
 
 void Bpe::Scratch::merge_all(const MergeTable& merges) {
+  constexpr std::size_t kFew = 48;
+  if (symbols.size() < 2) return;
+  if (symbols.size() <= kFew) return merge_few(merges);
+  merge_many(merges);
+}
+
+// For a short word, looking at every pair again costs less than a queue.
+void Bpe::Scratch::merge_few(const MergeTable& merges) {
+  constexpr Merge kNone{~std::uint32_t{0}, -1};
+  pairs.assign(symbols.size(), kNone);  // pairs[i]: symbols i and i + 1
+  const auto look_up = [&](std::size_t i) {
+    const bool is_last = i + 1 == symbols.size();
+    const Merge* merge = is_last ? nullptr : merges.find(symbols[i].id, symbols[i + 1].id);
+    pairs[i] = merge == nullptr ? kNone : *merge;
+  };
+  for (std::size_t i = 0; i < symbols.size(); ++i) look_up(i);
+  while (true) {
+    const auto best = std::min_element(
+        pairs.begin(), pairs.end(), [](const Merge& a, const Merge& b) { return a.rank < b.rank; });
+    if (best->id < 0) return;
+    const std::ptrdiff_t i = best - pairs.begin();
+    symbols[i].id = best->id;
+    symbols[i].end = symbols[i + 1].end;
+    symbols.erase(symbols.begin() + i + 1);
+    pairs.erase(pairs.begin() + i + 1);
+    look_up(i);
+    if (i > 0) look_up(i - 1);
+  }
+}
+
+void Bpe::Scratch::merge_many(const MergeTable& merges) {
   heap.clear();
-  if (symbols.empty()) return;
   symbols.back().next = -1;
   for (std::size_t i = 0; i < symbols.size(); ++i) propose(merges, static_cast<std::int32_t>(i));
   while (!heap.empty()) {
@@ -77,6 +110,9 @@ void Bpe::Scratch::merge_all(const MergeTable& merges) {
 }
 
 namespace {
+
+// What SentencePiece writes for a space.
+constexpr std::string_view kWordMark = "\u2581";
 
 // Hugging Face tokenizers place a word's tokens end to end by their lengths, so that the tokens
 // after a character without a token move forward by its length. hone does the same, in the units
@@ -136,6 +172,7 @@ Bpe::Bpe(BpeSpec spec) : spec_(std::move(spec)), merges_(spec_.merges.size()) {
                           ? find_text(std::string(1, static_cast<char>(byte)))
                           : spec_.vocabulary.find(fmt::format("<0x{:02X}>", byte)).value_or(-1);
   }
+  borders_ = find_borders();
 }
 
 std::int32_t Bpe::find_text(std::string_view text) const {
@@ -226,12 +263,53 @@ void Bpe::tokenize_uncached(std::string_view word, std::vector<WordToken>& out) 
   }
 }
 
-void Bpe::tokenize(std::string_view word, std::vector<WordToken>& out) const {
-  if (word.size() > WordCache::kMaxWordBytes) return tokenize_uncached(word, out);
-  if (cache_.find(word, out)) return;
+std::optional<MergeBorders> Bpe::find_borders() const {
+  const bool is_plain = !spec_.byte_level && !spec_.ignore_merges &&
+                        spec_.continuing_subword_prefix.empty() && spec_.end_of_word_suffix.empty();
+  // A character without any token would move all the tokens after it (close_gaps).
+  if (!is_plain || unk_id_ < 0) return std::nullopt;
+  MergeBorders borders;
+  for (const auto& [left, right] : spec_.merges) {
+    // These stand for text that they do not spell.
+    for (const std::string_view token : {std::string_view(left), std::string_view(right)}) {
+      if (token == *spec_.unk_token || token.starts_with("<0x")) return std::nullopt;
+    }
+    borders.join(left, right);
+  }
+  if (spec_.fuse_unk) {
+    std::vector<std::string> unknown{"\u0080"};  // as any other character beyond ASCII may be
+    if (find_text(kWordMark) < 0) unknown.emplace_back(kWordMark);
+    for (int c = 0; c < 0x80; ++c) {
+      std::string character(1, static_cast<char>(c));
+      if (find_text(character) < 0) unknown.push_back(std::move(character));
+    }
+    for (const std::string& left : unknown) {
+      for (const std::string& right : unknown) borders.join(left, right);
+    }
+  }
+  return borders;
+}
+
+void Bpe::tokenize_part(std::string_view part, std::uint32_t shift,
+                        std::vector<WordToken>& out) const {
+  const bool is_cached = part.size() <= WordCache::kMaxWordBytes;
+  if (is_cached && cache_.find(part, shift, out)) return;
   const std::size_t first = out.size();
-  tokenize_uncached(word, out);
-  cache_.insert(word, out.data() + first, out.size() - first);
+  tokenize_uncached(part, out);
+  if (is_cached) cache_.insert(part, out.data() + first, out.size() - first);
+  if (shift == 0) return;
+  for (std::size_t i = first; i < out.size(); ++i) {
+    out[i].begin += shift;
+    out[i].end += shift;
+  }
+}
+
+void Bpe::tokenize(std::string_view word, std::vector<WordToken>& out) const {
+  if (!borders_) return tokenize_part(word, 0, out);
+  for (std::size_t begin = 0, end; begin < word.size(); begin = end) {
+    end = borders_->piece_end(word, begin);
+    tokenize_part(word.substr(begin, end - begin), static_cast<std::uint32_t>(begin), out);
+  }
 }
 
 std::optional<std::int32_t> Bpe::token_to_id(std::string_view token) const {

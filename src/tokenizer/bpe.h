@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "tokenizer/merge_borders.h"
 #include "tokenizer/merge_table.h"
 #include "tokenizer/model.h"
 #include "tokenizer/vocabulary.h"
@@ -33,7 +34,8 @@ struct BpeSpec {
 };
 
 /// Byte-pair encoding. A word of n symbols takes O(n log n): the merges that are possible stand in
-/// a priority queue, the symbols in a linked list.
+/// a priority queue, the symbols in a linked list. Where a whole text is one word, as SentencePiece
+/// models have it, it is first cut between characters that no merge joins.
 /// @source Sennrich et al. 2016 (arXiv:1508.07909); order and ties as Hugging Face tokenizers
 class Bpe : public Model {
  public:
@@ -50,6 +52,8 @@ class Bpe : public Model {
   struct Symbol;
   struct Scratch;
 
+  std::optional<MergeBorders> find_borders() const;
+  void tokenize_part(std::string_view part, std::uint32_t shift, std::vector<WordToken>& out) const;
   void tokenize_uncached(std::string_view word, std::vector<WordToken>& out) const;
   void add_byte_symbols(std::string_view word, Scratch& scratch) const;
   void add_character_symbols(std::string_view word, Scratch& scratch) const;
@@ -61,6 +65,7 @@ class Bpe : public Model {
   StringToId text_ids_;                     // by the text a token stands for, reserved ids left out
   std::array<std::int32_t, 256> byte_ids_;  // token of a single byte or of <0xNN>, or -1
   std::int32_t unk_id_ = -1;
+  std::optional<MergeBorders> borders_;  // where words may be cut, if they may
   MergeTable merges_;
   WordCache cache_;
 };

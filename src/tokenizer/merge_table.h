@@ -17,9 +17,10 @@ struct Merge {
 class MergeTable {
  public:
   explicit MergeTable(std::size_t count) {
-    std::size_t capacity = 16;
-    while (capacity < 2 * count) capacity *= 2;
-    slots_.resize(capacity);
+    int bits = 4;
+    while ((std::size_t{1} << bits) < 2 * count) ++bits;
+    slots_.resize(std::size_t{1} << bits);
+    shift_ = 64 - bits;
   }
 
   /// A later merge of the same pair replaces the earlier one, as in Hugging Face tokenizers.
@@ -50,10 +51,12 @@ class MergeTable {
            static_cast<std::uint32_t>(right);
   }
   std::size_t home(std::uint64_t key) const {
-    return static_cast<std::size_t>((key * 0x9E3779B97F4A7C15ull) >> 20) & (slots_.size() - 1);
+    // Only the upper bits of the product depend on both ids.
+    return static_cast<std::size_t>((key * 0x9E3779B97F4A7C15ull) >> shift_);
   }
 
   std::vector<Slot> slots_;
+  int shift_;
 };
 
 }  // namespace hone::tokenizer

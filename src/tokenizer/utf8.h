@@ -20,6 +20,12 @@ struct CodePoint {
   std::size_t size_bytes;
 };
 
+/// Bytes of the code point that begins with `lead`, in valid UTF-8.
+inline std::size_t code_point_size(char lead) {
+  const auto byte = static_cast<unsigned char>(lead);
+  return byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
+}
+
 /// Reads the code point at byte `position` of valid UTF-8.
 inline CodePoint code_point_at(std::string_view text, std::size_t position) {
   const auto byte = [&](std::size_t i) {
