@@ -67,7 +67,9 @@ void AddedTokens::build(const Normalizer& normalizer) {
 
 void AddedTokens::Search::build() {
   for (std::size_t i = 0; i < tokens.size(); ++i) {
-    by_first_byte[static_cast<unsigned char>(tokens[i].first[0])].push_back(i);
+    const auto first = static_cast<unsigned char>(tokens[i].first[0]);
+    by_first_byte[first].push_back(i);
+    is_first_byte[first] = true;
   }
   for (auto& candidates : by_first_byte) {
     std::stable_sort(candidates.begin(), candidates.end(), [&](std::size_t a, std::size_t b) {
@@ -82,7 +84,12 @@ std::vector<AddedTokens::Segment> AddedTokens::split(const Search& search, std::
   std::vector<Segment> segments;
   std::size_t done = 0, at = 0;
   while (at < text.size()) {
-    const auto& candidates = search.by_first_byte[static_cast<unsigned char>(text[at])];
+    const auto first = static_cast<unsigned char>(text[at]);
+    if (!search.is_first_byte[first]) {
+      ++at;
+      continue;
+    }
+    const auto& candidates = search.by_first_byte[first];
     const auto hit = std::find_if(candidates.begin(), candidates.end(), [&](std::size_t i) {
       const std::string& spelling = search.tokens[i].first;
       return text.compare(at, spelling.size(), spelling) == 0 &&

@@ -60,6 +60,7 @@ class AddedTokens {
   struct Search {
     std::vector<std::pair<std::string, std::size_t>> tokens;  // spelling, index into tokens_
     std::array<std::vector<std::size_t>, 256> by_first_byte;
+    std::array<bool, 256> is_first_byte{};
     void build();
   };
 

@@ -1,21 +1,34 @@
 #include "tokenizer/aligned_text.h"
 
-#include "io/utf8.h"
-
 namespace hone::tokenizer {
 
-TextRange AlignedText::source_range(std::size_t begin, std::size_t end) const {
+TextRange AlignedText::empty_source_range(std::size_t at) const {
+  if (!changed_) return {base_ + at, base_ + at};
+  const std::size_t source = at < sources_.size() ? sources_[at].begin
+                             : sources_.empty()   ? base_
+                                                  : sources_.back().end;
+  return {source, source};
+}
+
+AlignedText AlignedText::slice(std::size_t begin, std::size_t end) const {
+  AlignedText part(view_, {0, 0});
+  part.changed_ = changed_;
   if (changed_) {
-    if (begin < end) return {sources_[begin].begin, sources_[end - 1].end};
-    const std::size_t at = begin < sources_.size() ? sources_[begin].begin
-                           : sources_.empty()      ? base_
-                                                   : sources_.back().end;
-    return {at, at};
+    part.base_ = base_;
+    part.owned_ = owned_.substr(begin, end - begin);
+    part.sources_.assign(sources_.begin() + static_cast<std::ptrdiff_t>(begin),
+                         sources_.begin() + static_cast<std::ptrdiff_t>(end));
+  } else {
+    part.base_ = base_ + begin;
+    part.view_ = view_.substr(begin, end - begin);
   }
-  if (begin == end) return {base_ + begin, base_ + begin};
-  while (begin > 0 && io::is_utf8_continuation(view_[begin])) --begin;
-  while (end < view_.size() && io::is_utf8_continuation(view_[end])) ++end;
-  return {base_ + begin, base_ + end};
+  return part;
+}
+
+AlignedText::Edit::Edit(AlignedText& target) : target_(target) {
+  const std::size_t expected_bytes = target.text().size() * 3 / 2;
+  text_.reserve(expected_bytes);
+  sources_.reserve(expected_bytes);
 }
 
 void AlignedText::Edit::append(std::string_view text, std::size_t begin, std::size_t end) {
@@ -30,7 +43,12 @@ void AlignedText::Edit::append(char32_t c, std::size_t begin, std::size_t end) {
 
 void AlignedText::Edit::keep(std::size_t begin, std::size_t end) {
   text_.append(target_.text(), begin, end - begin);
-  for (std::size_t i = begin; i < end; ++i) sources_.push_back(target_.source_range(i, i + 1));
+  if (target_.changed_) {
+    sources_.insert(sources_.end(), target_.sources_.begin() + static_cast<std::ptrdiff_t>(begin),
+                    target_.sources_.begin() + static_cast<std::ptrdiff_t>(end));
+  } else {
+    for (std::size_t i = begin; i < end; ++i) sources_.push_back(target_.source_range(i, i + 1));
+  }
 }
 
 void AlignedText::Edit::commit() {

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "io/utf8.h"
 #include "tokenizer/utf8.h"
 
 namespace hone::tokenizer {
@@ -21,12 +22,21 @@ class AlignedText {
   bool is_changed() const { return changed_; }
 
   /// Source bytes of bytes [begin, end) of text(); an empty range gives an empty one.
-  TextRange source_range(std::size_t begin, std::size_t end) const;
+  TextRange source_range(std::size_t begin, std::size_t end) const {
+    if (begin == end) return empty_source_range(begin);
+    if (changed_) return {sources_[begin].begin, sources_[end - 1].end};
+    while (begin > 0 && io::is_utf8_continuation(view_[begin])) --begin;
+    while (end < view_.size() && io::is_utf8_continuation(view_[end])) ++end;
+    return {base_ + begin, base_ + end};
+  }
+
+  /// Bytes [begin, end) of text(), with where they came from.
+  AlignedText slice(std::size_t begin, std::size_t end) const;
 
   /// Builds the changed text piece by piece, then takes its place with `commit`.
   class Edit {
    public:
-    explicit Edit(AlignedText& target) : target_(target) {}
+    explicit Edit(AlignedText& target);
     /// Appends text that stands for bytes [begin, end) of the target's current text.
     void append(std::string_view text, std::size_t begin, std::size_t end);
     void append(char32_t c, std::size_t begin, std::size_t end);
@@ -42,6 +52,8 @@ class AlignedText {
   };
 
  private:
+  TextRange empty_source_range(std::size_t at) const;
+
   std::string_view view_;
   std::size_t base_;
   bool changed_ = false;

@@ -38,7 +38,8 @@ void encode_piece(const Tokenizer::Parts& parts, AlignedText text,
       encoding.ids.push_back(*segment.id);
       encoding.offsets.push_back(text.source_range(segment.range.begin, segment.range.end));
     } else {
-      PreTokenized state{text, {segment.range}};
+      PreTokenized state{text.slice(segment.range.begin, segment.range.end),
+                         {{0, segment.range.size()}}};
       encode_words(parts, state, encoding);
     }
   }
