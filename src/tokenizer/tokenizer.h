@@ -24,6 +24,12 @@ struct EncodeOptions {
   std::vector<TextRange> literal = {};
 };
 
+/// One text of a batch.
+struct EncodeRequest {
+  std::string_view text;
+  EncodeOptions options = {};
+};
+
 /// The tokens with a role of their own, and what a chat template sees of them.
 struct SpecialTokens {
   std::optional<std::int32_t> bos_id, eos_id, pad_id, unk_id;
@@ -44,6 +50,12 @@ class Tokenizer {
 
   /// @throws DataError naming the byte offset when `text` is not UTF-8
   Encoding encode(std::string_view text, const EncodeOptions& options = {}) const;
+
+  /// `encode` of each request, in their order.
+  /// @param threads how many work on it, the calling one included
+  /// @throws what `encode` throws for the first request, in their order, that it refuses
+  std::vector<Encoding> encode_batch(std::span<const EncodeRequest> requests,
+                                     unsigned threads) const;
 
   /// Bytes that are not UTF-8 become U+FFFD; ids that the vocabulary lacks give nothing.
   std::string decode(std::span<const std::int32_t> ids, bool skip_special = false) const;

@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+"""Times hone's tokenizer beside Hugging Face's, on the same text, in turns within one run.
+
+    compare.py BENCH_TOKENIZER FOLDER [--rounds 3] [--out results.json]
+
+BENCH_TOKENIZER is the built benchmark; FOLDER holds a folder with a tokenizer.json for each of
+TOKENIZERS. Run it with a Python that has `tokenizers`. The text is up to 20 million characters of
+licences and C headers, in pieces of 4,000. Each round loads the tokenizer anew and times encoding
+alone; a ratio is that of the medians.
+"""
+import argparse
+import datetime
+import glob
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+
+TOKENIZERS = ["smollm2", "qwen2_nfc", "llama2_byte_fallback", "t5_unigram"]
+PIECE, CHARACTERS = 4000, 20_000_000
+
+
+def read_text():
+    paths = sorted(
+        glob.glob("/usr/share/common-licenses/*")
+        + glob.glob("/usr/include/**/*.h", recursive=True)
+    )
+    parts = [pathlib.Path(p).read_text(encoding="utf-8", errors="ignore") for p in paths[:4000]]
+    return "".join(parts)[:CHARACTERS]
+
+
+def hugging_face_round(path, pieces, threads):
+    """In a process of its own, since the number of threads is read once."""
+    code = (
+        "import json, sys, time; from tokenizers import Tokenizer\n"
+        "path, text, size, threads = sys.argv[1:]\n"
+        "text = open(text, encoding='utf-8', newline='').read(); size = int(size)\n"
+        "pieces = [text[i:i + size] for i in range(0, len(text), size)]\n"
+        "tokenizer = Tokenizer.from_file(path); start = time.perf_counter()\n"
+        "encode = lambda piece: tokenizer.encode(piece, add_special_tokens=False)\n"
+        "batch = lambda: tokenizer.encode_batch(pieces, add_special_tokens=False)\n"
+        "tokens = sum(len(e.ids) for e in (map(encode, pieces) if threads == '1' else batch()))\n"
+        "print(json.dumps({'seconds': time.perf_counter() - start, 'tokens': tokens}))\n"
+    )
+    environment = dict(
+        os.environ,
+        TOKENIZERS_PARALLELISM=str(threads > 1).lower(),
+        RAYON_NUM_THREADS=str(threads),
+    )
+    command = [sys.executable, "-c", code, path, pieces, str(PIECE), str(threads)]
+    return json.loads(subprocess.check_output(command, env=environment))
+
+
+def hone_round(bench, path, text, threads):
+    result = json.loads(subprocess.check_output([bench, path, text, str(threads), "1"]))
+    return {"seconds": result["seconds"][0], "tokens": result["tokens"]}
+
+
+def compare(bench, path, text, megabytes, threads, rounds):
+    """In turns, so that both see the same machine."""
+    seconds = {"hugging_face": [], "hone": []}
+    for _ in range(rounds):
+        theirs = hugging_face_round(path, text, threads)
+        ours = hone_round(bench, path, text, threads)
+        if theirs["tokens"] != ours["tokens"]:
+            sys.exit(f"{path}: {ours['tokens']} tokens, Hugging Face has {theirs['tokens']}")
+        seconds["hugging_face"].append(theirs["seconds"])
+        seconds["hone"].append(ours["seconds"])
+    medians = {who: statistics.median(all_rounds) for who, all_rounds in seconds.items()}
+    return {
+        "tokenizer": pathlib.Path(path).parent.name,
+        "threads": threads,
+        "tokens": ours["tokens"],
+        "hugging_face_mb_s": round(megabytes / medians["hugging_face"], 1),
+        "hone_mb_s": round(megabytes / medians["hone"], 1),
+        "ratio": round(medians["hugging_face"] / medians["hone"], 1),
+        "seconds": {who: [round(s, 3) for s in values] for who, values in seconds.items()},
+    }
+
+
+def machine():
+    models = [
+        line.split(":")[1].strip()
+        for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    return f"{len(models)} x {models[0]}, {platform.system()} {platform.release()}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("bench")
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--out", type=pathlib.Path)
+    arguments = parser.parse_args()
+    import tokenizers
+
+    report = {
+        "date": datetime.date.today().isoformat(),
+        "machine": machine(),
+        "load_before": os.getloadavg()[0],
+        "tokenizers_version": tokenizers.__version__,
+        "results": [],
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        text = pathlib.Path(folder) / "text"
+        text.write_text(read_text(), encoding="utf-8", newline="")
+        report["megabytes"] = megabytes = text.stat().st_size / 1e6
+        for name in TOKENIZERS:
+            for threads in (1, 2):
+                path = str(arguments.folder / name / "tokenizer.json")
+                row = compare(
+                    arguments.bench, path, str(text), megabytes, threads, arguments.rounds
+                )
+                report["results"].append(row)
+                print(
+                    f"{name:22} {threads} thread(s): Hugging Face {row['hugging_face_mb_s']:5} MB/s,"
+                    f" hone {row['hone_mb_s']:6} MB/s, ratio {row['ratio']}",
+                    flush=True,
+                )
+    report["load_after"] = os.getloadavg()[0]
+    if arguments.out:
+        arguments.out.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
