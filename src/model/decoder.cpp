@@ -7,9 +7,11 @@
 
 #include "base/error.h"
 #include "kernels/attention/attention.h"
+#include "kernels/glu/glu.h"
 #include "kernels/rms_norm/rms_norm.h"
 #include "kernels/rope/rope.h"
-#include "kernels/swiglu/swiglu.h"
+#include "model/families.h"
+#include "model/moe.h"
 
 namespace hone::model {
 namespace {
@@ -27,6 +29,84 @@ void check_stream(const TokenStream& tokens) {
              tokens.cu_seqlens.size() >= 2 && tokens.cu_seqlens.front() == 0 &&
                  tokens.cu_seqlens.back() == count,
              "the document borders should run from 0 to {}", count);
+}
+
+/// The tokens of the document that each border begins.
+std::vector<std::int64_t> lengths_of(const std::vector<std::int64_t>& cu_seqlens) {
+  std::vector<std::int64_t> lengths;
+  for (std::size_t d = 0; d + 1 < cu_seqlens.size(); ++d)
+    lengths.push_back(cu_seqlens[d + 1] - cu_seqlens[d]);
+  return lengths;
+}
+
+/// Frequencies of every token [N or 1, rotary_dim / 2] f64.
+Tensor frequencies_of(const Rope& rope, const std::vector<std::int64_t>& cu_seqlens,
+                      const std::vector<std::int64_t>& document_lengths) {
+  if (!depends_on_length(rope))
+    return torch::tensor(rope_frequencies(rope, 0), torch::kFloat64).unsqueeze(0);
+  std::vector<Tensor> rows;
+  for (std::size_t d = 0; d < document_lengths.size(); ++d)
+    rows.push_back(torch::tensor(rope_frequencies(rope, document_lengths[d]), torch::kFloat64)
+                       .unsqueeze(0)
+                       .expand({cu_seqlens[d + 1] - cu_seqlens[d], rope.rotary_dim / 2}));
+  return torch::cat(rows);
+}
+
+/// Queries or keys, normalised where the family does that. @param x_NO a projection, [N, heads · D]
+Tensor heads_of(const Decoder& decoder, const Tensor& x_NO, const Tensor& norm) {
+  const std::int64_t n = x_NO.size(0), d = decoder.spec.head_dim;
+  if (decoder.spec.family->qk_norm == QkNorm::kWhole)
+    return apply_norm(decoder, norm, x_NO).view({n, -1, d});
+  if (decoder.spec.family->qk_norm == QkNorm::kHead)
+    return apply_norm(decoder, norm, x_NO.reshape({-1, d})).view({n, -1, d});
+  return x_NO.unflatten(1, {-1, d});
+}
+
+struct Projections {
+  Tensor q, k, v;  // [N, heads · D]
+};
+Projections project(const Decoder& decoder, const Layer& layer, const Tensor& a) {
+  if (!layer.qkv_proj.weight.defined()) return {layer.q_proj(a), layer.k_proj(a), layer.v_proj(a)};
+  const std::int64_t kv = decoder.spec.num_key_value_heads * decoder.spec.head_dim;
+  const std::int64_t q = decoder.spec.num_attention_heads * decoder.spec.head_dim;
+  const std::vector<Tensor> parts = layer.qkv_proj(a).split_with_sizes({q, kv, kv}, 1);
+  return {parts[0], parts[1], parts[2]};
+}
+
+Tensor attention_block(const Decoder& decoder, std::size_t index, const Tensor& a,
+                       const std::vector<RotaryTable>& ropes, const Attend& attend) {
+  const Spec& spec = decoder.spec;
+  const Layer& layer = decoder.layers[index];
+  const LayerKind& kind = spec.layers[index];
+  const Projections projected = project(decoder, layer, a);
+  Tensor q = heads_of(decoder, projected.q, layer.q_norm);
+  Tensor k = heads_of(decoder, projected.k, layer.k_norm);
+  if (kind.rope >= 0) {
+    const RotaryTable& table = ropes[static_cast<std::size_t>(kind.rope)];
+    q = kernels::rope(q, table.cos, table.sin);
+    k = kernels::rope(k, table.cos, table.sin);
+  }
+  const Tensor attended = attend(q, k, projected.v.unflatten(1, {-1, spec.head_dim}),
+                                 {.scale = spec.attention_scale,
+                                  .window = kind.window,
+                                  .softcap = spec.attn_logit_softcapping});
+  return layer.o_proj(attended.reshape({a.size(0), -1}));
+}
+
+Tensor mlp_block(const Decoder& decoder, std::size_t index, const Tensor& m, ForwardTrace* trace) {
+  const Layer& layer = decoder.layers[index];
+  if (decoder.spec.layers[index].is_moe) return mixture_of_experts(decoder, layer, m, trace);
+  const kernels::Activation activation = decoder.spec.family->activation;
+  if (!layer.gate_up_proj.weight.defined())
+    return layer.down_proj(kernels::glu(layer.gate_proj(m), layer.up_proj(m), activation));
+  const std::vector<Tensor> halves = layer.gate_up_proj(m).chunk(2, 1);
+  return layer.down_proj(kernels::glu(halves[0], halves[1], activation));
+}
+
+/// x plus what a block makes of it.
+Tensor with_residual(const Decoder& decoder, const Tensor& x, const Tensor& added) {
+  const double multiplier = decoder.spec.residual_multiplier;
+  return multiplier == 1 ? x + added : x + added * multiplier;
 }
 
 }  // namespace
@@ -48,53 +128,72 @@ Tensor embed(const Decoder& decoder, const Tensor& ids_N) {
                "another tokenizer",
                lowest < 0 ? lowest : highest, decoder.spec.vocab_size);
   }
-  return at::embedding(decoder.embed_tokens, ids_N).to(decoder.compute_dtype);
+  const Tensor rows = at::embedding(decoder.embed_tokens, ids_N).to(decoder.compute_dtype);
+  const double multiplier = decoder.spec.embedding_multiplier;
+  if (multiplier == 1) return rows;
+  // The multiplier is rounded to the rows' dtype first, as Gemma's own code does.
+  return rows * torch::tensor(multiplier, rows.options());
 }
 
-RotaryTable rotary_table(const Spec& spec, const Tensor& positions_N) {
+std::vector<RotaryTable> rotary_tables(const Spec& spec, const Tensor& positions_N,
+                                       const std::vector<std::int64_t>& cu_seqlens,
+                                       const std::vector<std::int64_t>& document_lengths) {
+  std::vector<RotaryTable> tables;
   // Angles in fp64: at position 100,000 an fp32 product is already off by 1e-3 of a turn.
-  const Tensor frequencies =
-      torch::tensor(rope_frequencies(spec), torch::kFloat64).to(positions_N.device());
-  const Tensor angles = positions_N.to(torch::kFloat64).unsqueeze(1) * frequencies.unsqueeze(0);
-  return {angles.cos().to(torch::kFloat32), angles.sin().to(torch::kFloat32)};
+  const Tensor positions = positions_N.to(torch::kFloat64).unsqueeze(1);
+  for (const Rope& rope : spec.ropes) {
+    const Tensor frequencies =
+        frequencies_of(rope, cu_seqlens, document_lengths).to(positions.device());
+    const Tensor angles = positions * frequencies;
+    const double factor = rope.scaling.attention_factor;
+    tables.push_back(
+        {(angles.cos() * factor).to(torch::kFloat32), (angles.sin() * factor).to(torch::kFloat32)});
+  }
+  return tables;
 }
 
-Tensor layer_forward(const Decoder& decoder, const Layer& layer, const Tensor& x_NH,
-                     const RotaryTable& rotary, const Attend& attend) {
-  const Spec& spec = decoder.spec;
-  const std::int64_t n = x_NH.size(0);
-
-  const Tensor a =
-      kernels::rms_norm(x_NH, cast(layer.input_layernorm, x_NH.scalar_type()), spec.rms_norm_eps);
-  const Tensor q = layer.q_proj(a).view({n, spec.num_attention_heads, spec.head_dim});
-  const Tensor k = layer.k_proj(a).view({n, spec.num_key_value_heads, spec.head_dim});
-  const Tensor v = layer.v_proj(a).view({n, spec.num_key_value_heads, spec.head_dim});
-  const Tensor attended =
-      attend(kernels::rope(q, rotary.cos, rotary.sin), kernels::rope(k, rotary.cos, rotary.sin), v);
-  const Tensor x = x_NH + layer.o_proj(attended.reshape({n, -1}));
-
-  const Tensor m = kernels::rms_norm(x, cast(layer.post_attention_layernorm, x.scalar_type()),
-                                     spec.rms_norm_eps);
-  return x + layer.down_proj(kernels::swiglu(layer.gate_proj(m), layer.up_proj(m)));
+Tensor apply_norm(const Decoder& decoder, const Tensor& weight, const Tensor& x) {
+  if (!weight.defined()) return x;
+  return kernels::rms_norm(x, cast(weight, x.scalar_type()), decoder.spec.rms_norm_eps,
+                           decoder.spec.family->norm_style);
 }
 
-Tensor hidden_states(const Decoder& decoder, const TokenStream& tokens) {
+Tensor layer_forward(const Decoder& decoder, std::size_t index, const Tensor& x_NH,
+                     const std::vector<RotaryTable>& ropes, const Attend& attend,
+                     ForwardTrace* trace) {
+  const Layer& layer = decoder.layers[index];
+  const Tensor a = apply_norm(decoder, layer.attention_pre_norm, x_NH);
+  const Tensor attended = attention_block(decoder, index, a, ropes, attend);
+  const Tensor x =
+      with_residual(decoder, x_NH, apply_norm(decoder, layer.attention_post_norm, attended));
+  const Tensor m = apply_norm(decoder, layer.mlp_pre_norm, x);
+  const Tensor mixed = mlp_block(decoder, index, m, trace);
+  return with_residual(decoder, x, apply_norm(decoder, layer.mlp_post_norm, mixed));
+}
+
+Tensor hidden_states(const Decoder& decoder, const TokenStream& tokens, ForwardTrace* trace) {
   check_stream(tokens);
-  const double scale = 1.0 / std::sqrt(double(decoder.spec.head_dim));
-  const Attend attend = [&](const Tensor& q, const Tensor& k, const Tensor& v) {
-    return kernels::attention(q, k, v, tokens.cu_seqlens, scale);
+  const Attend attend = [&](const Tensor& q, const Tensor& k, const Tensor& v,
+                            const kernels::AttentionOptions& options) {
+    return kernels::attention(q, k, v, tokens.cu_seqlens, options);
   };
-  const RotaryTable rotary = rotary_table(decoder.spec, tokens.positions_N);
+  const std::vector<RotaryTable> ropes = rotary_tables(
+      decoder.spec, tokens.positions_N, tokens.cu_seqlens, lengths_of(tokens.cu_seqlens));
   Tensor x = embed(decoder, tokens.ids_N);
-  for (const Layer& layer : decoder.layers) x = layer_forward(decoder, layer, x, rotary, attend);
-  return kernels::rms_norm(x, cast(decoder.norm, x.scalar_type()), decoder.spec.rms_norm_eps);
+  for (std::size_t i = 0; i < decoder.layers.size(); ++i)
+    x = layer_forward(decoder, i, x, ropes, attend, trace);
+  return apply_norm(decoder, decoder.norm, x);
 }
 
 void for_each_linear(Decoder& decoder, const std::function<void(Linear&)>& visit) {
-  for (Layer& layer : decoder.layers)
-    for (Linear* linear : {&layer.q_proj, &layer.k_proj, &layer.v_proj, &layer.o_proj,
-                           &layer.gate_proj, &layer.up_proj, &layer.down_proj})
-      visit(*linear);
+  for (Layer& layer : decoder.layers) {
+    for (Linear* linear :
+         {&layer.q_proj, &layer.k_proj, &layer.v_proj, &layer.qkv_proj, &layer.o_proj,
+          &layer.gate_proj, &layer.up_proj, &layer.gate_up_proj, &layer.down_proj})
+      if (linear->weight.defined()) visit(*linear);
+    for (Expert& expert : layer.experts)
+      for (Linear* linear : {&expert.gate_proj, &expert.up_proj, &expert.down_proj}) visit(*linear);
+  }
 }
 
 }  // namespace hone::model

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/attention/attention.h"
 #include "model/spec.h"
 
 // Axes in tensor names: N tokens in the batch, D documents, H hidden, V vocabulary, I intermediate.
@@ -38,11 +39,25 @@ struct Linear {
   Tensor base_forward(const Tensor& x_NI) const;
 };
 
-struct Layer {
-  Tensor input_layernorm;  ///< [H]
-  Linear q_proj, k_proj, v_proj, o_proj;
-  Tensor post_attention_layernorm;  ///< [H]
+/// One expert of a mixture.
+struct Expert {
   Linear gate_proj, up_proj, down_proj;
+};
+
+/// One layer. What its family does without is left undefined: a norm that is not there, a fused
+/// projection in place of its parts, an MLP in place of experts.
+struct Layer {
+  Tensor attention_pre_norm, attention_post_norm;  ///< [H]
+  Linear q_proj, k_proj, v_proj;
+  Linear qkv_proj;        ///< the three in one
+  Tensor q_norm, k_norm;  ///< [head_dim], or [Hq · head_dim] and [Hkv · head_dim]
+  Linear o_proj;
+  Tensor mlp_pre_norm, mlp_post_norm;  ///< [H]
+  Linear gate_proj, up_proj;
+  Linear gate_up_proj;  ///< the two in one
+  Linear down_proj;
+  Tensor router;                ///< [E, H]
+  std::vector<Expert> experts;  ///< [E]
 };
 
 /// The tokens of a batch: documents end to end, without padding (idea 1 of the design).
@@ -53,7 +68,7 @@ struct TokenStream {
       cu_seqlens;  ///< D+1 borders: document d is [cu_seqlens[d], cu_seqlens[d+1])
 };
 
-/// A decoder-only language model. Weights are held in the dtype they were loaded in; every product
+/// A decoder-only model. Weights are held in the dtype they were loaded in; every product
 /// is computed in `compute_dtype`, to which the weights are cast where they differ.
 struct Decoder {
   Spec spec;
@@ -62,35 +77,54 @@ struct Decoder {
   std::vector<Layer> layers;
   Tensor norm;     ///< [H]
   Tensor lm_head;  ///< [V, H]; the same tensor as embed_tokens where the two are tied
+  Tensor score;    ///< [num_labels, H], in the place of lm_head where the spec has labels
 
   torch::Device device() const { return embed_tokens.device(); }
   Tensor head_weight() const { return lm_head.to(compute_dtype); }
+};
+
+/// What a forward pass leaves beside its result, where somebody asks.
+struct ForwardTrace {
+  std::vector<Tensor> router_logits;  ///< [N, E] of each layer with experts
 };
 
 /// The last hidden states, after the final norm: what the head multiplies.
 /// @return [N, H] in the compute dtype; no document sees another
 /// @throws ShapeError when ids, positions and borders do not fit together
 /// @throws DataError when an id is outside the vocabulary
-/// @source Llama 2, arXiv:2307.09288, as transformers' LlamaModel computes it
-Tensor hidden_states(const Decoder& decoder, const TokenStream& tokens);
+/// @source Llama 2, arXiv:2307.09288, and the families of families.cpp, as transformers computes
+///         them
+Tensor hidden_states(const Decoder& decoder, const TokenStream& tokens,
+                     ForwardTrace* trace = nullptr);
 
 /// Visits every linear layer inside the decoder's layers (the head is none of them), in order.
 void for_each_linear(Decoder& decoder, const std::function<void(Linear&)>& visit);
 
-/// cos and sin of every position's angles, [N, head_dim / 2] f32 each.
+/// cos and sin of every position's angles, [N, rotary_dim / 2] f32 each.
 struct RotaryTable {
   Tensor cos, sin;
 };
-RotaryTable rotary_table(const Spec& spec, const Tensor& positions_N);
+/// One for each of the spec's ropes.
+/// @param document_lengths tokens of each token's document, for ropes that depend on it
+std::vector<RotaryTable> rotary_tables(const Spec& spec, const Tensor& positions_N,
+                                       const std::vector<std::int64_t>& cu_seqlens,
+                                       const std::vector<std::int64_t>& document_lengths);
 
-/// One attention + MLP block; the keys and values go through `attend`, which knows the documents
-/// (and, in generation, the cache).
-/// @param attend (q [N, Hq, D], k [N, Hkv, D], v [N, Hkv, D]) -> [N, Hq, D]
-using Attend = std::function<Tensor(const Tensor& q, const Tensor& k, const Tensor& v)>;
-Tensor layer_forward(const Decoder& decoder, const Layer& layer, const Tensor& x_NH,
-                     const RotaryTable& rotary, const Attend& attend);
+/// Attention of one layer; it knows the documents (and, in generation, the cache).
+/// (q [N, Hq, D], k [N, Hkv, D], v [N, Hkv, D], options) -> [N, Hq, D]
+using Attend = std::function<Tensor(const Tensor& q, const Tensor& k, const Tensor& v,
+                                    const kernels::AttentionOptions& options)>;
 
-/// Rows of the embedding. @throws DataError when an id is outside the vocabulary
+/// One attention + MLP block.
+Tensor layer_forward(const Decoder& decoder, std::size_t layer, const Tensor& x_NH,
+                     const std::vector<RotaryTable>& ropes, const Attend& attend,
+                     ForwardTrace* trace = nullptr);
+
+/// The norm of the family. @param weight undefined: x as it is
+Tensor apply_norm(const Decoder& decoder, const Tensor& weight, const Tensor& x);
+
+/// Rows of the embedding, times its multiplier. @throws DataError when an id is outside the
+/// vocabulary
 Tensor embed(const Decoder& decoder, const Tensor& ids_N);
 
 }  // namespace hone::model

@@ -14,6 +14,10 @@ namespace hone::model {
 Tensor token_logps(const Decoder& decoder, const Tensor& hidden_NH, const Tensor& rows_M,
                    const Tensor& targets_M);
 
+/// What the head `score` says of some rows: a classifier's outputs, a reward, a value.
+/// @return [M, num_labels] f32; gradient flows
+Tensor scores(const Decoder& decoder, const Tensor& hidden_NH, const Tensor& rows_M);
+
 /// Logits of a few rows, [M, V] f32: for generation and inspection, never for a whole batch.
 Tensor logits(const Decoder& decoder, const Tensor& hidden_MH);
 

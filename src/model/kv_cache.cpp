@@ -2,12 +2,41 @@
 
 #include <ATen/ops/scaled_dot_product_attention.h>
 
-#include <cmath>
+#include <limits>
 
 #include "base/error.h"
-#include "kernels/rms_norm/rms_norm.h"
 
 namespace hone::model {
+namespace {
+
+/// Attention of some new tokens of one sequence over `past` older ones and themselves.
+/// @param q [heads, new, D]. @param k,v [heads, past + new, D]
+/// @return  [heads, new, D]
+Tensor attend_one(const Tensor& q, const Tensor& k, const Tensor& v, std::int64_t past,
+                  const kernels::AttentionOptions& options) {
+  const std::int64_t count = q.size(1), total = k.size(1);
+  // A new token sees all that came before it, as far as the window reaches.
+  std::optional<Tensor> mask;
+  const bool is_cut = options.window > 0 && total > options.window;
+  if ((past > 0 && count > 1) || is_cut) {
+    Tensor seen = torch::ones({count, total}, torch::kBool).tril(past);
+    if (is_cut) seen = seen.triu(past - options.window + 1);
+    mask = seen.to(q.device());
+  }
+  const bool is_causal = !mask && count > 1;
+  if (options.softcap == 0)
+    return at::scaled_dot_product_attention(q.unsqueeze(0), k.unsqueeze(0), v.unsqueeze(0), mask,
+                                            0.0, is_causal, options.scale)
+        .squeeze(0);
+  if (is_causal) mask = torch::ones({count, total}, torch::kBool).tril().to(q.device());
+  Tensor scores = at::matmul(q, k.transpose(1, 2)).to(torch::kFloat32) * options.scale;
+  scores = (scores / options.softcap).tanh() * options.softcap;
+  if (mask)
+    scores = scores.masked_fill(mask->logical_not(), -std::numeric_limits<float>::infinity());
+  return at::matmul(at::softmax(scores, 2).to(v.scalar_type()), v);
+}
+
+}  // namespace
 
 KvCache::KvCache(const Spec& spec, std::size_t sequences)
     : entries_(static_cast<std::size_t>(spec.num_hidden_layers), std::vector<Entry>(sequences)),
@@ -40,7 +69,8 @@ void KvCache::append(Entry& entry, const Tensor& k, const Tensor& v, std::int64_
 }
 
 Tensor KvCache::attend(std::size_t layer, const Tensor& q, const Tensor& k, const Tensor& v,
-                       const std::vector<std::int64_t>& cu_seqlens, double scale) {
+                       const std::vector<std::int64_t>& cu_seqlens,
+                       const kernels::AttentionOptions& options) {
   const Tensor out = torch::empty_like(q);
   const std::int64_t group = q.size(1) / k.size(1);
   for (std::size_t s = 0; s + 1 < cu_seqlens.size(); ++s) {
@@ -48,34 +78,36 @@ Tensor KvCache::attend(std::size_t layer, const Tensor& q, const Tensor& k, cons
     const std::int64_t past = lengths_[s], total = past + count;
     Entry& entry = entries_[layer][s];
     append(entry, k.narrow(0, begin, count), v.narrow(0, begin, count), past);
-    const Tensor keys = entry.keys.narrow(1, 0, total).repeat_interleave(group, 0).unsqueeze(0);
-    const Tensor values = entry.values.narrow(1, 0, total).repeat_interleave(group, 0).unsqueeze(0);
-    const Tensor queries = q.narrow(0, begin, count).transpose(0, 1).unsqueeze(0);
-    // A new token sees all that came before its sequence's new tokens, and those up to itself.
-    std::optional<Tensor> mask;
-    if (past > 0 && count > 1)
-      mask = torch::ones({count, total}, torch::kBool).tril(past).to(q.device());
-    const Tensor attended = at::scaled_dot_product_attention(
-        queries, keys, values, mask, 0.0, /*is_causal=*/past == 0 && count > 1, scale);
-    out.narrow(0, begin, count).copy_(attended.squeeze(0).transpose(0, 1));
+    // The first of the new tokens sees no further back than this.
+    const std::int64_t first =
+        options.window > 0 ? std::max<std::int64_t>(0, past + 1 - options.window) : 0;
+    const auto seen = [&](const Tensor& held) {
+      return held.narrow(1, first, total - first).repeat_interleave(group, 0);
+    };
+    const Tensor attended = attend_one(q.narrow(0, begin, count).transpose(0, 1), seen(entry.keys),
+                                       seen(entry.values), past - first, options);
+    out.narrow(0, begin, count).copy_(attended.transpose(0, 1));
   }
   return out;
 }
 
 Tensor extend(const Decoder& decoder, const TokenStream& tokens, KvCache& cache) {
   HONE_ASSERT(tokens.cu_seqlens.size() == cache.sequences() + 1);
-  const double scale = 1.0 / std::sqrt(double(decoder.spec.head_dim));
-  const RotaryTable rotary = rotary_table(decoder.spec, tokens.positions_N);
+  std::vector<std::int64_t> lengths;
+  for (std::size_t s = 0; s < cache.sequences(); ++s)
+    lengths.push_back(cache.lengths_[s] + tokens.cu_seqlens[s + 1] - tokens.cu_seqlens[s]);
+  const std::vector<RotaryTable> ropes =
+      rotary_tables(decoder.spec, tokens.positions_N, tokens.cu_seqlens, lengths);
   Tensor x = embed(decoder, tokens.ids_N);
   for (std::size_t i = 0; i < decoder.layers.size(); ++i) {
-    x = layer_forward(decoder, decoder.layers[i], x, rotary,
-                      [&](const Tensor& q, const Tensor& k, const Tensor& v) {
-                        return cache.attend(i, q, k, v, tokens.cu_seqlens, scale);
+    x = layer_forward(decoder, i, x, ropes,
+                      [&](const Tensor& q, const Tensor& k, const Tensor& v,
+                          const kernels::AttentionOptions& options) {
+                        return cache.attend(i, q, k, v, tokens.cu_seqlens, options);
                       });
   }
-  for (std::size_t s = 0; s < cache.sequences(); ++s)
-    cache.lengths_[s] += tokens.cu_seqlens[s + 1] - tokens.cu_seqlens[s];
-  return kernels::rms_norm(x, decoder.norm.to(x.scalar_type()), decoder.spec.rms_norm_eps);
+  cache.lengths_ = std::move(lengths);
+  return apply_norm(decoder, decoder.norm, x);
 }
 
 }  // namespace hone::model

@@ -24,7 +24,8 @@ class KvCache {
   };
 
   Tensor attend(std::size_t layer, const Tensor& q, const Tensor& k, const Tensor& v,
-                const std::vector<std::int64_t>& cu_seqlens, double scale);
+                const std::vector<std::int64_t>& cu_seqlens,
+                const kernels::AttentionOptions& options);
   void append(Entry& entry, const Tensor& k, const Tensor& v, std::int64_t at) const;
 
   std::vector<std::vector<Entry>> entries_;  ///< [layer][sequence]

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "io/json.h"
 #include "io/safetensors.h"
+#include "model/config_keys.h"
 #include "model/load.h"
 #include "model/weights.h"
 
@@ -17,28 +18,6 @@ const char* dtype_name(torch::Dtype dtype) {
   if (dtype == torch::kBFloat16) return "bfloat16";
   if (dtype == torch::kFloat16) return "float16";
   return "float32";
-}
-
-/// A config.json for a model that came without one, as transformers 4 and 5 both read it.
-ordered_json config_of(const Spec& spec) {
-  ordered_json config = {{"architectures", {"LlamaForCausalLM"}},
-                         {"model_type", spec.model_type},
-                         {"vocab_size", spec.vocab_size},
-                         {"hidden_size", spec.hidden_size},
-                         {"intermediate_size", spec.intermediate_size},
-                         {"num_hidden_layers", spec.num_hidden_layers},
-                         {"num_attention_heads", spec.num_attention_heads},
-                         {"num_key_value_heads", spec.num_key_value_heads},
-                         {"head_dim", spec.head_dim},
-                         {"hidden_act", "silu"},
-                         {"max_position_embeddings", spec.max_position_embeddings},
-                         {"rms_norm_eps", spec.rms_norm_eps},
-                         {"rope_theta", spec.rope_theta},
-                         {"tie_word_embeddings", spec.tie_word_embeddings},
-                         {"attention_bias", spec.attention_bias},
-                         {"mlp_bias", spec.mlp_bias}};
-  HONE_ASSERT(spec.rope_scaling.type == "default");  // GGUF files with another are refused
-  return config;
 }
 
 /// Everything beside the weights that a Hugging Face folder is loaded with.

@@ -1,74 +1,148 @@
 #include "model/spec.h"
 
+#include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
-#include <numbers>
 
 #include "base/error.h"
-#include "io/gguf.h"
 #include "io/json.h"
+#include "model/config_keys.h"
+#include "model/config_reader.h"
+#include "model/families.h"
+#include "model/rope_config.h"
 
 namespace hone::model {
 namespace {
 
-using nlohmann::json;
-
-/// Typed look-ups in a config.json whose errors name the file and the key.
-class ConfigReader {
- public:
-  ConfigReader(const json& object, std::string where) : object_(object), where_(std::move(where)) {}
-
-  bool has(const char* key) const { return object_.contains(key) && !object_.at(key).is_null(); }
-
-  template <class T>
-  T get(const char* key) const {
-    HONE_CHECK(DataError, has(key), "{}: the key `{}` is missing", where_, key);
-    return convert<T>(key);
-  }
-
-  template <class T>
-  T get(const char* key, T fallback) const {
-    return has(key) ? convert<T>(key) : fallback;
-  }
-
-  ConfigReader object(const char* key) const {
-    HONE_CHECK(DataError, object_.at(key).is_object(), "{}: `{}` should be an object, is {}",
-               where_, key, object_.at(key).type_name());
-    return {object_.at(key), where_ + ": " + key};
-  }
-
-  const std::string& where() const { return where_; }
-
- private:
-  template <class T>
-  T convert(const char* key) const {
-    const json& value = object_.at(key);
-    bool fits = false;
-    if constexpr (std::is_same_v<T, bool>) {
-      fits = value.is_boolean();
-    } else if constexpr (std::is_integral_v<T>) {
-      fits = value.is_number_integer();
-    } else if constexpr (std::is_floating_point_v<T>) {
-      fits = value.is_number();
-    } else {
-      fits = value.is_string();
+void read_keys(const ConfigReader& config, Spec& spec) {
+  for (const ConfigKey& key : config_keys()) {
+    if (!config.has(key.name)) {
+      HONE_CHECK(DataError, !key.is_required, "{}: the key `{}` is missing", config.where(),
+                 key.name);
+      continue;
     }
-    HONE_CHECK(DataError, fits, "{}: `{}` is {}, which is not of the expected type ({})", where_,
-               key, value.dump(), expected<T>());
-    return value.get<T>();
+    std::visit([&]<class T>(T Spec::*member) { spec.*member = config.get<T>(key.name); },
+               key.member);
   }
+}
 
-  template <class T>
-  static const char* expected() {
-    if constexpr (std::is_same_v<T, bool>) return "true or false";
-    if constexpr (std::is_integral_v<T>) return "a whole number";
-    if constexpr (std::is_floating_point_v<T>) return "a number";
-    return "text";
+void read_attention(const ConfigReader& config, Spec& spec) {
+  HONE_CHECK(DataError, spec.num_attention_heads > 0, "{}: `num_attention_heads` is {}",
+             config.where(), spec.num_attention_heads);
+  if (spec.num_key_value_heads == 0) spec.num_key_value_heads = spec.num_attention_heads;
+  if (spec.head_dim == 0) spec.head_dim = spec.hidden_size / spec.num_attention_heads;
+  const bool bias = config.get<bool>("attention_bias", false);
+  spec.qkv_bias = bias || spec.family->qkv_bias;
+  spec.o_bias = bias;
+  // Gemma's queries are scaled by another size than their own, Granite's by a number of its own.
+  const double of_size = 1 / std::sqrt(config.get<double>("query_pre_attn_scalar",
+                                                          static_cast<double>(spec.head_dim)));
+  spec.attention_scale = config.get<double>("attention_multiplier", of_size);
+  HONE_CHECK(DataError, std::isfinite(spec.attention_scale) && spec.attention_scale > 0,
+             "{}: the scale of attention is {}", config.where(), spec.attention_scale);
+}
+
+/// Whether layer i sees a window, where the config does not list the layers' types.
+bool slides_by_default(const ConfigReader& config, const Family& family, std::int64_t i) {
+  switch (family.windows) {
+    case Windows::kNone:
+      return false;
+    case Windows::kAll:
+      return config.get<bool>("use_sliding_window", true);
+    case Windows::kUpper:
+      return config.get<bool>("use_sliding_window", false) &&
+             i >= config.get<std::int64_t>("max_window_layers", 28);
+    case Windows::kAllButNth:
+      return (i + 1) % config.get<std::int64_t>("sliding_window_pattern", family.full_every) != 0;
   }
+  return false;
+}
 
-  const json& object_;
-  std::string where_;
-};
+void read_layers(const ConfigReader& config, Spec& spec) {
+  const auto count = static_cast<std::size_t>(spec.num_hidden_layers);
+  const std::int64_t window = config.get<std::int64_t>("sliding_window", 0);
+  std::vector<std::string> types;
+  if (config.has("layer_types")) types = config.list<std::string>("layer_types", count);
+  for (std::size_t i = 0; i < count; ++i) {
+    LayerKind& layer = spec.layers.emplace_back();
+    const bool slides = types.empty()
+                            ? slides_by_default(config, *spec.family, static_cast<std::int64_t>(i))
+                            : types[i] == "sliding_attention";
+    HONE_CHECK(DataError, types.empty() || slides || types[i] == "full_attention",
+               "{}: layer_types[{}] is `{}`; hone knows full_attention and sliding_attention",
+               config.where(), i, types[i]);
+    if (slides) layer.window = window;
+    HONE_CHECK(DataError, layer.window >= 0, "{}: sliding_window is {}", config.where(), window);
+  }
+}
+
+/// Layers without positions. An entry of 1 means that the layer does rotate.
+void skip_ropes(const ConfigReader& config, Spec& spec) {
+  if (!spec.family->skips_rope) return;
+  const std::int64_t interval = config.get<std::int64_t>("no_rope_layer_interval", 4);
+  HONE_CHECK(DataError, interval > 0, "{}: no_rope_layer_interval is {}", config.where(), interval);
+  std::vector<std::int64_t> rotates;
+  if (config.has("no_rope_layers"))
+    rotates = config.list<std::int64_t>("no_rope_layers", spec.layers.size());
+  for (std::size_t i = 0; i < spec.layers.size(); ++i) {
+    const bool on =
+        rotates.empty() ? (static_cast<std::int64_t>(i) + 1) % interval != 0 : rotates[i] != 0;
+    if (!on) spec.layers[i].rope = -1;
+  }
+}
+
+void read_moe(const ConfigReader& config, Spec& spec) {
+  if (*spec.family->names.experts == '\0') return;
+  MoeSpec& moe = spec.moe;
+  moe.num_experts = config.has("num_local_experts") ? config.get<std::int64_t>("num_local_experts")
+                                                    : config.get<std::int64_t>("num_experts");
+  moe.num_experts_per_tok = config.get<std::int64_t>("num_experts_per_tok");
+  moe.intermediate_size = config.get<std::int64_t>("moe_intermediate_size", spec.intermediate_size);
+  moe.norm_topk_prob = config.get<bool>("norm_topk_prob", spec.family->model_type == "mixtral");
+  if (config.get<bool>("output_router_logits", false))
+    moe.router_aux_loss_coef = config.get<double>("router_aux_loss_coef", 0.001);
+  HONE_CHECK(DataError,
+             moe.num_experts > 0 && moe.num_experts_per_tok > 0 &&
+                 moe.num_experts_per_tok <= moe.num_experts && moe.intermediate_size > 0,
+             "{}: {} experts of size {}, {} for each token; expected at least one of each, and no "
+             "more than there are",
+             config.where(), moe.num_experts, moe.intermediate_size, moe.num_experts_per_tok);
+  const std::int64_t step = config.get<std::int64_t>("decoder_sparse_step", 1);
+  HONE_CHECK(DataError, step > 0, "{}: decoder_sparse_step is {}", config.where(), step);
+  for (std::size_t i = 0; i < spec.layers.size(); ++i)
+    spec.layers[i].is_moe = (static_cast<std::int64_t>(i) + 1) % step == 0;
+  if (!config.has("mlp_only_layers")) return;
+  for (const nlohmann::json& dense : config.json().at("mlp_only_layers")) {
+    HONE_CHECK(DataError,
+               dense.is_number_unsigned() && dense.get<std::size_t>() < spec.layers.size(),
+               "{}: mlp_only_layers holds {}, which is no layer", config.where(), dense.dump());
+    spec.layers[dense.get<std::size_t>()].is_moe = false;
+  }
+}
+
+/// A classifier's folder says so by its class; its outputs are counted by their names.
+void read_head(const ConfigReader& config, Spec& spec) {
+  if (!config.has("architectures") || !config.json().at("architectures").is_array()) return;
+  const nlohmann::json& classes = config.json().at("architectures");
+  const bool is_classifier = std::any_of(classes.begin(), classes.end(), [](const auto& name) {
+    return name.is_string() &&
+           name.template get_ref<const std::string&>().ends_with("ForSequenceClassification");
+  });
+  if (!is_classifier) return;
+  spec.num_labels = config.has("id2label")
+                        ? static_cast<std::int64_t>(config.json().at("id2label").size())
+                        : config.get<std::int64_t>("num_labels", 2);
+  HONE_CHECK(DataError, spec.num_labels > 0, "{}: a classifier without labels", config.where());
+}
+
+void check_activation(const ConfigReader& config, const Family& family) {
+  const char* key = config.has("hidden_activation") ? "hidden_activation" : "hidden_act";
+  const auto name = config.get<std::string>(key, std::string(family.activation_name));
+  HONE_CHECK(DataError, name == family.activation_name,
+             "{}: the {} `{}` is not supported for {}; expected {}", config.where(), key, name,
+             family.model_type, family.activation_name);
+}
+
+}  // namespace
 
 void check_consistent(const Spec& spec, const std::string& where) {
   const std::pair<const char*, std::int64_t> sizes[] = {
@@ -83,157 +157,45 @@ void check_consistent(const Spec& spec, const std::string& where) {
   for (const auto& [key, size] : sizes)
     HONE_CHECK(DataError, size > 0 && size < (std::int64_t{1} << 31),
                "{}: `{}` is {}; expected a positive size", where, key, size);
+  HONE_CHECK(DataError, spec.num_hidden_layers <= 10'000,
+             "{}: `num_hidden_layers` is {}; expected at most 10,000", where,
+             spec.num_hidden_layers);
   HONE_CHECK(DataError, spec.num_attention_heads % spec.num_key_value_heads == 0,
              "{}: num_attention_heads {} is not a multiple of num_key_value_heads {}", where,
              spec.num_attention_heads, spec.num_key_value_heads);
   HONE_CHECK(DataError, spec.head_dim % 2 == 0, "{}: head_dim {} is odd; rotary needs pairs", where,
              spec.head_dim);
-  HONE_CHECK(DataError, spec.rms_norm_eps > 0 && spec.rope_theta > 0,
-             "{}: rms_norm_eps {} and rope_theta {} should be positive", where, spec.rms_norm_eps,
-             spec.rope_theta);
+  HONE_CHECK(DataError, spec.rms_norm_eps > 0, "{}: rms_norm_eps {} should be positive", where,
+             spec.rms_norm_eps);
+  HONE_CHECK(DataError, spec.attn_logit_softcapping >= 0 && spec.final_logit_softcapping >= 0,
+             "{}: the soft caps {} and {} should not be negative", where,
+             spec.attn_logit_softcapping, spec.final_logit_softcapping);
+  HONE_CHECK(DataError, spec.logits_scaling != 0, "{}: logits_scaling is 0", where);
 }
-
-RopeScaling rope_scaling_from(const ConfigReader& rope) {
-  RopeScaling scaling;
-  scaling.type = rope.has("rope_type") ? rope.get<std::string>("rope_type")
-                                       : rope.get<std::string>("type", "default");
-  if (scaling.type == "default") return scaling;
-  HONE_CHECK(DataError, scaling.type == "linear" || scaling.type == "llama3",
-             "{}: the rope type `{}` is not supported; hone knows default, linear and llama3",
-             rope.where(), scaling.type);
-  scaling.factor = rope.get<double>("factor");
-  if (scaling.type == "llama3") {
-    scaling.low_freq_factor = rope.get<double>("low_freq_factor");
-    scaling.high_freq_factor = rope.get<double>("high_freq_factor");
-    scaling.original_max_position_embeddings = rope.get<double>("original_max_position_embeddings");
-  }
-  return scaling;
-}
-
-void read_rope(const ConfigReader& config, Spec& spec) {
-  spec.rope_theta = config.get<double>("rope_theta", spec.rope_theta);
-  const char* key = config.has("rope_parameters") ? "rope_parameters" : "rope_scaling";
-  if (!config.has(key)) return;
-  const ConfigReader rope = config.object(key);
-  spec.rope_theta = rope.get<double>("rope_theta", spec.rope_theta);
-  spec.rope_scaling = rope_scaling_from(rope);
-}
-
-/// A float that was stored in 32 bits, as the decimal number that its author wrote.
-double as_written(double stored) {
-  return std::stod(fmt::format("{}", static_cast<float>(stored)));
-}
-
-}  // namespace
 
 Spec spec_from_config(const std::filesystem::path& config_json) {
-  const json document = io::read_json(config_json);
+  const nlohmann::json document = io::read_json(config_json);
   HONE_CHECK(DataError, document.is_object(), "{}: expected a JSON object", config_json.string());
   const ConfigReader config(document, config_json.string());
 
   Spec spec;
-  spec.model_type = config.get<std::string>("model_type");
-  HONE_CHECK(DataError, spec.model_type == "llama",
-             "{}: the model_type `{}` is not supported; hone knows llama (Llama 2 and 3, SmolLM2, "
-             "TinyLlama, Yi and others of that layout)",
-             config_json.string(), spec.model_type);
-  const auto act = config.get<std::string>("hidden_act", "silu");
-  HONE_CHECK(DataError, act == "silu", "{}: the hidden_act `{}` is not supported; expected silu",
-             config_json.string(), act);
-  spec.vocab_size = config.get<std::int64_t>("vocab_size");
-  spec.hidden_size = config.get<std::int64_t>("hidden_size");
-  spec.intermediate_size = config.get<std::int64_t>("intermediate_size");
-  spec.num_hidden_layers = config.get<std::int64_t>("num_hidden_layers");
-  spec.num_attention_heads = config.get<std::int64_t>("num_attention_heads");
-  spec.num_key_value_heads =
-      config.get<std::int64_t>("num_key_value_heads", spec.num_attention_heads);
-  HONE_CHECK(DataError, spec.num_attention_heads > 0, "{}: `num_attention_heads` is {}",
-             config_json.string(), spec.num_attention_heads);
-  spec.head_dim = config.get<std::int64_t>("head_dim", spec.hidden_size / spec.num_attention_heads);
-  spec.max_position_embeddings = config.get<std::int64_t>("max_position_embeddings", 2048);
-  spec.rms_norm_eps = config.get<double>("rms_norm_eps", 1e-6);
-  spec.tie_word_embeddings = config.get<bool>("tie_word_embeddings", false);
-  spec.attention_bias = config.get<bool>("attention_bias", false);
-  spec.mlp_bias = config.get<bool>("mlp_bias", false);
+  spec.family = &family_of_type(config.get<std::string>("model_type"), config.where());
+  spec.max_position_embeddings = 2048;
+  spec.tie_word_embeddings = spec.family->tied_by_default;
+  check_activation(config, *spec.family);
+  read_keys(config, spec);
+  read_attention(config, spec);
+  check_consistent(spec, config.where());
+  read_layers(config, spec);
+  read_ropes(config, spec);
+  skip_ropes(config, spec);
+  read_moe(config, spec);
+  read_head(config, spec);
+  if (spec.family->scales_embedding)
+    spec.embedding_multiplier = std::sqrt(static_cast<double>(spec.hidden_size));
   spec.dtype = config.has("dtype") ? config.get<std::string>("dtype")
                                    : config.get<std::string>("torch_dtype", "float32");
-  read_rope(config, spec);
-  check_consistent(spec, config_json.string());
   return spec;
-}
-
-Spec spec_from_gguf(const io::GgufFile& file) {
-  const std::string where = file.path().string();
-  const std::string architecture = file.get_string("general.architecture");
-  HONE_CHECK(DataError, architecture == "llama",
-             "{}: the architecture `{}` is not supported; hone knows llama", where, architecture);
-  const auto size = [&](const char* key) {
-    return static_cast<std::int64_t>(file.get_u64("llama." + std::string(key)));
-  };
-  Spec spec;
-  spec.model_type = "llama";
-  spec.hidden_size = size("embedding_length");
-  spec.intermediate_size = size("feed_forward_length");
-  spec.num_hidden_layers = size("block_count");
-  spec.num_attention_heads = size("attention.head_count");
-  HONE_CHECK(DataError, spec.num_attention_heads > 0, "{}: `llama.attention.head_count` is 0",
-             where);
-  spec.num_key_value_heads = file.has("llama.attention.head_count_kv")
-                                 ? size("attention.head_count_kv")
-                                 : spec.num_attention_heads;
-  spec.head_dim = file.has("llama.attention.key_length")
-                      ? size("attention.key_length")
-                      : spec.hidden_size / spec.num_attention_heads;
-  spec.max_position_embeddings = size("context_length");
-  spec.rms_norm_eps = as_written(file.get_f64("llama.attention.layer_norm_rms_epsilon"));
-  if (file.has("llama.rope.freq_base"))
-    spec.rope_theta = as_written(file.get_f64("llama.rope.freq_base"));
-  HONE_CHECK(
-      DataError,
-      !file.has("llama.rope.scaling.type") || file.get_string("llama.rope.scaling.type") == "none",
-      "{}: rope scaling inside a GGUF file is not supported; use the Hugging Face folder", where);
-  const auto* embedding = file.find("token_embd.weight");
-  HONE_CHECK(DataError, embedding != nullptr && embedding->shape.size() == 2,
-             "{}: the tensor token_embd.weight is missing or not a matrix", where);
-  spec.vocab_size = embedding->shape[0];
-  spec.tie_word_embeddings = file.find("output.weight") == nullptr;
-  spec.attention_bias = file.find("blk.0.attn_q.bias") != nullptr;
-  spec.mlp_bias = file.find("blk.0.ffn_up.bias") != nullptr;
-  spec.dtype = "bfloat16";
-  check_consistent(spec, where);
-  return spec;
-}
-
-std::vector<double> rope_frequencies(const Spec& spec) {
-  const RopeScaling& scaling = spec.rope_scaling;
-  std::vector<double> frequencies(static_cast<std::size_t>(spec.head_dim / 2));
-  for (std::size_t i = 0; i < frequencies.size(); ++i) {
-    double& frequency = frequencies[i];
-    frequency = std::pow(spec.rope_theta, -2.0 * double(i) / double(spec.head_dim));
-    if (scaling.type == "linear") frequency /= scaling.factor;
-    if (scaling.type == "llama3") {
-      // Slow pairs are divided by the factor, fast ones kept, those between blended linearly in the
-      // number of turns that they make over the original context.
-      const double turns =
-          scaling.original_max_position_embeddings * frequency / (2 * std::numbers::pi);
-      const double blend =
-          (turns - scaling.low_freq_factor) / (scaling.high_freq_factor - scaling.low_freq_factor);
-      const double kept = std::clamp(blend, 0.0, 1.0);
-      frequency *= kept + (1 - kept) / scaling.factor;
-    }
-  }
-  return frequencies;
-}
-
-std::int64_t parameter_count(const Spec& s) {
-  const std::int64_t q = s.num_attention_heads * s.head_dim;
-  const std::int64_t kv = s.num_key_value_heads * s.head_dim;
-  std::int64_t layer = 2 * s.hidden_size + s.hidden_size * (2 * q + 2 * kv) +
-                       3 * s.hidden_size * s.intermediate_size;
-  if (s.attention_bias) layer += q + 2 * kv + s.hidden_size;
-  if (s.mlp_bias) layer += 2 * s.intermediate_size + s.hidden_size;
-  const std::int64_t embeddings = s.vocab_size * s.hidden_size * (s.tie_word_embeddings ? 1 : 2);
-  return s.num_hidden_layers * layer + s.hidden_size + embeddings;
 }
 
 }  // namespace hone::model

@@ -5,25 +5,52 @@
 #include <string>
 #include <vector>
 
+#include "kernels/glu/activation.h"
+#include "kernels/rms_norm/style.h"
+#include "model/rope.h"
+
 namespace hone::io {
 class GgufFile;
 }
 
 namespace hone::model {
 
-/// How the frequencies of the rotary embedding are stretched to reach past the trained context.
-struct RopeScaling {
-  std::string type = "default";  ///< default, linear, llama3
-  double factor = 1.0;
-  double low_freq_factor = 1.0;   ///< llama3
-  double high_freq_factor = 4.0;  ///< llama3
-  double original_max_position_embeddings = 8192;
+struct Family;
+
+/// What is normalised to unit length before queries meet keys.
+enum class QkNorm {
+  kNone,
+  kHead,   ///< each head by itself
+  kWhole,  ///< all heads of a token together
+};
+
+/// Where a block (attention, MLP) has its norms.
+enum class NormPlacement {
+  kBefore,  ///< x + f(norm(x))
+  kAround,  ///< x + norm(f(norm(x)))
+  kAfter,   ///< x + norm(f(x))
+};
+
+/// What one layer does unlike its neighbours.
+struct LayerKind {
+  std::int64_t window = 0;  ///< tokens that attention sees, itself included; 0: the whole document
+  int rope = 0;             ///< place in Spec::ropes; -1: positions are not rotated
+  bool is_moe = false;      ///< its MLP is a mixture of experts
+};
+
+/// A mixture of experts; num_experts 0: the model has none.
+struct MoeSpec {
+  std::int64_t num_experts = 0;
+  std::int64_t num_experts_per_tok = 0;
+  std::int64_t intermediate_size = 0;  ///< of one expert
+  bool norm_topk_prob = true;          ///< the chosen experts' weights sum to 1
+  double router_aux_loss_coef = 0;     ///< 0: the router's balance is not part of the loss
 };
 
 /// All that sets one decoder-only model apart from another; the names are those of transformers'
 /// config.json. Sizes are counts of elements.
 struct Spec {
-  std::string model_type;  ///< transformers' name of the family, e.g. "llama"
+  const Family* family = nullptr;  ///< its row in the table of families.h
   std::int64_t vocab_size = 0;
   std::int64_t hidden_size = 0;
   std::int64_t intermediate_size = 0;
@@ -32,11 +59,23 @@ struct Spec {
   std::int64_t num_key_value_heads = 0;
   std::int64_t head_dim = 0;
   std::int64_t max_position_embeddings = 0;
+  std::int64_t num_labels = 0;  ///< outputs of the head `score`; 0: the head is a language model's
   double rms_norm_eps = 1e-6;
-  double rope_theta = 10000.0;
-  RopeScaling rope_scaling;
+
+  std::vector<LayerKind> layers;  ///< one for each
+  std::vector<Rope> ropes;        ///< one, or two where local and global layers differ
+  MoeSpec moe;
+
+  double attention_scale = 0;         ///< of the scores
+  double attn_logit_softcapping = 0;  ///< 0: none, as below
+  double final_logit_softcapping = 0;
+  double embedding_multiplier = 1;
+  double residual_multiplier = 1;  ///< of what a block adds
+  double logits_scaling = 1;       ///< logits are divided by it
+
   bool tie_word_embeddings = false;
-  bool attention_bias = false;  ///< q, k, v and o have a bias
+  bool qkv_bias = false;
+  bool o_bias = false;
   bool mlp_bias = false;
   std::string dtype =
       "float32";  ///< what the checkpoint's author stored: float32, bfloat16, float16
@@ -45,19 +84,16 @@ struct Spec {
 /// Reads a Hugging Face config.json, as transformers 4 (`rope_theta`, `rope_scaling`) or
 /// transformers 5 (`rope_parameters`) spells it.
 /// @throws DataError naming the file and key where a value is missing, of another type, not
-/// positive
-///         or at odds with another, or where the model is of a family that hone does not know
+///         positive or at odds with another, or where the model is of a family that hone does not
+///         know
 Spec spec_from_config(const std::filesystem::path& config_json);
 
 /// The same from a GGUF file's metadata (`general.architecture` and the keys below it).
 /// @throws DataError as above
 Spec spec_from_gguf(const io::GgufFile& file);
 
-/// Angular frequency of each pair of dimensions, [head_dim / 2], in radians per position.
-/// @source RoFormer, arXiv:2104.09864; scaling as transformers' modeling_rope_utils computes it
-std::vector<double> rope_frequencies(const Spec& spec);
-
-/// Number of weights, tied ones counted once.
-std::int64_t parameter_count(const Spec& spec);
+/// Refuses sizes that cannot be those of a model. @param where the file, for the message
+/// @throws DataError
+void check_consistent(const Spec& spec, const std::string& where);
 
 }  // namespace hone::model

@@ -1,31 +1,98 @@
 #include "model/weights.h"
 
 #include "base/error.h"
+#include "model/families.h"
 
 namespace hone::model {
 namespace {
 
-/// One row a linear layer of a block: its member, its names in both worlds, and its sizes.
-struct LinearRow {
-  Linear Layer::*member;
-  const char* name;
-  const char* gguf_name;
-  std::int64_t out, in;
-  bool has_bias;
-  std::int64_t interleaved_heads;
+/// Slots of one layer, as they are put together.
+class LayerSlots {
+ public:
+  LayerSlots(std::vector<WeightSlot>& slots, std::size_t index)
+      : slots_(slots),
+        hf_(fmt::format("model.layers.{}.", index)),
+        gguf_(fmt::format("blk.{}.", index)) {}
+
+  /// @param name empty: the family has no such norm
+  void vector(const char* name, const char* gguf_name, std::int64_t size, Tensor& tensor) {
+    if (*name != '\0')
+      slots_.push_back({hf_ + name + ".weight", gguf_ + gguf_name + ".weight", {size}, &tensor});
+  }
+
+  void matrix(const char* name, std::int64_t out, std::int64_t in, Tensor& tensor) {
+    slots_.push_back({hf_ + name + ".weight", "", {out, in}, &tensor});
+  }
+
+  struct Size {
+    std::int64_t out, in;
+    bool has_bias = false;
+    std::int64_t interleaved_heads = 0;
+  };
+  void linear(const std::string& name, const char* gguf_name, const Size& size, Linear& linear) {
+    linear.name = hf_ + name;
+    slots_.push_back({linear.name + ".weight",
+                      gguf_ + gguf_name + ".weight",
+                      {size.out, size.in},
+                      &linear.weight,
+                      size.interleaved_heads});
+    if (size.has_bias)
+      slots_.push_back({linear.name + ".bias",
+                        gguf_ + gguf_name + ".bias",
+                        {size.out},
+                        &linear.bias,
+                        size.interleaved_heads});
+  }
+
+ private:
+  std::vector<WeightSlot>& slots_;
+  std::string hf_, gguf_;
 };
 
-std::vector<LinearRow> linear_rows(const Spec& s) {
-  const std::int64_t h = s.hidden_size, i = s.intermediate_size;
+void attention_slots(const Spec& s, LayerSlots& slots, Layer& layer) {
+  const std::int64_t h = s.hidden_size, d = s.head_dim;
   const std::int64_t heads = s.num_attention_heads, kv_heads = s.num_key_value_heads;
-  const std::int64_t q = heads * s.head_dim, kv = kv_heads * s.head_dim;
-  return {{&Layer::q_proj, "self_attn.q_proj", "attn_q", q, h, s.attention_bias, heads},
-          {&Layer::k_proj, "self_attn.k_proj", "attn_k", kv, h, s.attention_bias, kv_heads},
-          {&Layer::v_proj, "self_attn.v_proj", "attn_v", kv, h, s.attention_bias, 0},
-          {&Layer::o_proj, "self_attn.o_proj", "attn_output", h, q, s.attention_bias, 0},
-          {&Layer::gate_proj, "mlp.gate_proj", "ffn_gate", i, h, s.mlp_bias, 0},
-          {&Layer::up_proj, "mlp.up_proj", "ffn_up", i, h, s.mlp_bias, 0},
-          {&Layer::down_proj, "mlp.down_proj", "ffn_down", h, i, s.mlp_bias, 0}};
+  const LayerNames& names = s.family->names;
+  slots.vector(names.attention_pre_norm, "attn_norm", h, layer.attention_pre_norm);
+  slots.vector(names.attention_post_norm, "post_attention_norm", h, layer.attention_post_norm);
+  if (s.family->fuses_projections) {
+    slots.linear("self_attn.qkv_proj", "attn_qkv", {(heads + 2 * kv_heads) * d, h, s.qkv_bias},
+                 layer.qkv_proj);
+  } else {
+    slots.linear("self_attn.q_proj", "attn_q", {heads * d, h, s.qkv_bias, heads}, layer.q_proj);
+    slots.linear("self_attn.k_proj", "attn_k", {kv_heads * d, h, s.qkv_bias, kv_heads},
+                 layer.k_proj);
+    slots.linear("self_attn.v_proj", "attn_v", {kv_heads * d, h, s.qkv_bias}, layer.v_proj);
+  }
+  slots.linear("self_attn.o_proj", "attn_output", {h, heads * d, s.o_bias}, layer.o_proj);
+  if (s.family->qk_norm == QkNorm::kNone) return;
+  const bool whole = s.family->qk_norm == QkNorm::kWhole;
+  slots.vector("self_attn.q_norm", "attn_q_norm", whole ? heads * d : d, layer.q_norm);
+  slots.vector("self_attn.k_norm", "attn_k_norm", whole ? kv_heads * d : d, layer.k_norm);
+}
+
+void expert_slots(const Spec& s, LayerSlots& slots, Layer& layer) {
+  const LayerNames& names = s.family->names;
+  const std::int64_t h = s.hidden_size, i = s.moe.intermediate_size;
+  slots.matrix(names.router, s.moe.num_experts, h, layer.router);
+  layer.experts.resize(static_cast<std::size_t>(s.moe.num_experts));
+  for (std::size_t e = 0; e < layer.experts.size(); ++e) {
+    const std::string prefix = fmt::format("{}.{}.", names.experts, e);
+    slots.linear(prefix + names.expert_gate, "", {i, h}, layer.experts[e].gate_proj);
+    slots.linear(prefix + names.expert_up, "", {i, h}, layer.experts[e].up_proj);
+    slots.linear(prefix + names.expert_down, "", {h, i}, layer.experts[e].down_proj);
+  }
+}
+
+void mlp_slots(const Spec& s, LayerSlots& slots, Layer& layer) {
+  const std::int64_t h = s.hidden_size, i = s.intermediate_size;
+  if (s.family->fuses_projections) {
+    slots.linear("mlp.gate_up_proj", "ffn_up", {2 * i, h, s.mlp_bias}, layer.gate_up_proj);
+  } else {
+    slots.linear("mlp.gate_proj", "ffn_gate", {i, h, s.mlp_bias}, layer.gate_proj);
+    slots.linear("mlp.up_proj", "ffn_up", {i, h, s.mlp_bias}, layer.up_proj);
+  }
+  slots.linear("mlp.down_proj", "ffn_down", {h, i, s.mlp_bias}, layer.down_proj);
 }
 
 struct DtypeRow {
@@ -52,41 +119,40 @@ std::vector<WeightSlot> weight_slots(Decoder& decoder) {
                    &decoder.embed_tokens});
   for (std::size_t i = 0; i < decoder.layers.size(); ++i) {
     Layer& layer = decoder.layers[i];
-    const std::string hf = fmt::format("model.layers.{}.", i);
-    const std::string gguf = fmt::format("blk.{}.", i);
-    slots.push_back({hf + "input_layernorm.weight",
-                     gguf + "attn_norm.weight",
-                     {spec.hidden_size},
-                     &layer.input_layernorm});
-    slots.push_back({hf + "post_attention_layernorm.weight",
-                     gguf + "ffn_norm.weight",
-                     {spec.hidden_size},
-                     &layer.post_attention_layernorm});
-    for (const LinearRow& row : linear_rows(spec)) {
-      Linear& linear = layer.*row.member;
-      linear.name = hf + row.name;
-      slots.push_back({linear.name + ".weight",
-                       gguf + row.gguf_name + ".weight",
-                       {row.out, row.in},
-                       &linear.weight,
-                       row.interleaved_heads});
-      if (row.has_bias)
-        slots.push_back({linear.name + ".bias",
-                         gguf + row.gguf_name + ".bias",
-                         {row.out},
-                         &linear.bias,
-                         row.interleaved_heads});
-    }
+    LayerSlots of_layer(slots, i);
+    attention_slots(spec, of_layer, layer);
+    const LayerNames& names = spec.family->names;
+    of_layer.vector(names.mlp_pre_norm, "ffn_norm", spec.hidden_size, layer.mlp_pre_norm);
+    of_layer.vector(names.mlp_post_norm, "post_ffw_norm", spec.hidden_size, layer.mlp_post_norm);
+    if (spec.layers[i].is_moe)
+      expert_slots(spec, of_layer, layer);
+    else
+      mlp_slots(spec, of_layer, layer);
   }
   slots.push_back({"model.norm.weight", "output_norm.weight", {spec.hidden_size}, &decoder.norm});
-  if (!spec.tie_word_embeddings)
+  if (spec.num_labels > 0)
+    slots.push_back({"score.weight", "", {spec.num_labels, spec.hidden_size}, &decoder.score});
+  else if (!spec.tie_word_embeddings)
     slots.push_back(
         {"lm_head.weight", "output.weight", {spec.vocab_size, spec.hidden_size}, &decoder.lm_head});
   return slots;
 }
 
+std::int64_t parameter_count(const Spec& spec) {
+  Decoder decoder;
+  decoder.spec = spec;
+  std::int64_t count = 0;
+  for (const WeightSlot& slot : weight_slots(decoder)) {
+    std::int64_t size = 1;
+    for (const std::int64_t extent : slot.shape) size *= extent;
+    count += size;
+  }
+  return count;
+}
+
 void tie_head(Decoder& decoder) {
-  if (decoder.spec.tie_word_embeddings) decoder.lm_head = decoder.embed_tokens;
+  const bool has_lm_head = decoder.spec.num_labels == 0;
+  if (has_lm_head && decoder.spec.tie_word_embeddings) decoder.lm_head = decoder.embed_tokens;
 }
 
 torch::Dtype to_torch(io::DType dtype) {

@@ -25,6 +25,9 @@ struct WeightSlot {
 /// there yet.
 std::vector<WeightSlot> weight_slots(Decoder& decoder);
 
+/// Number of weights, tied ones counted once.
+std::int64_t parameter_count(const Spec& spec);
+
 /// Makes the head the embedding again where the two are tied; to be called after the slots change.
 void tie_head(Decoder& decoder);
 

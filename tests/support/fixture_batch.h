@@ -20,7 +20,9 @@ struct FixtureBatch {
 inline FixtureBatch flatten(const io::SafetensorsFile& io) {
   const Tensor ids = model::to_tensor(*io.find("input_ids")).to(torch::kInt64);
   const Tensor mask = model::to_tensor(*io.find("attention_mask")).to(torch::kInt64);
-  const Tensor labels = model::to_tensor(*io.find("labels")).to(torch::kInt64);
+  const Tensor labels = io.find("labels") == nullptr
+                            ? torch::full_like(ids, -100)
+                            : model::to_tensor(*io.find("labels")).to(torch::kInt64);
   FixtureBatch batch;
   std::vector<std::int64_t> flat_ids, positions, rows, targets, borders{0};
   for (std::int64_t r = 0; r < ids.size(0); ++r) {

@@ -18,12 +18,13 @@ using Borders = std::vector<std::int64_t>;
 HeadStrides strides_of(const at::Tensor& x) { return {x.stride(0), x.stride(1)}; }
 
 AttentionShape shape_of(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                        const Borders& cu_seqlens) {
+                        const Borders& cu_seqlens, std::int64_t window) {
   return {.cu_seqlens = cu_seqlens.data(),
           .documents = static_cast<std::int64_t>(cu_seqlens.size()) - 1,
           .heads = q.size(1),
           .kv_heads = k.size(1),
           .head_dim = q.size(2),
+          .window = window,
           .q = strides_of(q),
           .k = strides_of(k),
           .v = strides_of(v)};
@@ -31,22 +32,26 @@ AttentionShape shape_of(const at::Tensor& q, const at::Tensor& k, const at::Tens
 
 struct Attention : torch::autograd::Function<Attention> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& q, const at::Tensor& k,
-                            const at::Tensor& v, const Borders& cu_seqlens, double scale) {
+                            const at::Tensor& v, const Borders& cu_seqlens,
+                            const AttentionOptions& options) {
     const at::Tensor out = at::empty(q.sizes(), q.options());
     const at::Tensor logsumexp =
         at::empty({q.size(0), q.size(1)}, q.options().dtype(wide_dtype(q.scalar_type())));
     with_storage_type("attention", q.scalar_type(), [&]<class T>(std::type_identity<T>) {
-      launch(q, AttentionForward<T>{.shape = shape_of(q, k, v, cu_seqlens),
+      launch(q, AttentionForward<T>{.shape = shape_of(q, k, v, cu_seqlens, options.window),
                                     .q = data<T>(q),
                                     .k = data<T>(k),
                                     .v = data<T>(v),
-                                    .scale = static_cast<Wide<T>>(scale),
+                                    .scale = static_cast<Wide<T>>(options.scale),
+                                    .softcap = static_cast<Wide<T>>(options.softcap),
                                     .out = mutable_data<T>(out),
                                     .logsumexp = mutable_data<Wide<T>>(logsumexp)});
     });
     ctx->save_for_backward({q, k, v, logsumexp});
     ctx->saved_data["cu_seqlens"] = cu_seqlens;
-    ctx->saved_data["scale"] = scale;
+    ctx->saved_data["scale"] = options.scale;
+    ctx->saved_data["window"] = options.window;
+    ctx->saved_data["softcap"] = options.softcap;
     return out;
   }
 
@@ -56,16 +61,19 @@ struct Attention : torch::autograd::Function<Attention> {
     const at::Tensor &q = saved[0], &k = saved[1], &v = saved[2], &logsumexp = saved[3];
     const Borders cu_seqlens = ctx->saved_data["cu_seqlens"].toIntVector();
     const double scale = ctx->saved_data["scale"].toDouble();
+    const double softcap = ctx->saved_data["softcap"].toDouble();
+    const std::int64_t window = ctx->saved_data["window"].toInt();
     const at::Tensor dout = grads[0].contiguous();
     const at::Tensor dq = at::empty(q.sizes(), q.options());
     const at::Tensor dk = at::empty(k.sizes(), k.options());
     const at::Tensor dv = at::empty(v.sizes(), v.options());
     with_storage_type("attention", q.scalar_type(), [&]<class T>(std::type_identity<T>) {
-      launch(q, AttentionBackward<T>{.shape = shape_of(q, k, v, cu_seqlens),
+      launch(q, AttentionBackward<T>{.shape = shape_of(q, k, v, cu_seqlens, window),
                                      .q = data<T>(q),
                                      .k = data<T>(k),
                                      .v = data<T>(v),
                                      .scale = static_cast<Wide<T>>(scale),
+                                     .softcap = static_cast<Wide<T>>(softcap),
                                      .dout = data<T>(dout),
                                      .logsumexp = data<Wide<T>>(logsumexp),
                                      .dq = mutable_data<T>(dq),
@@ -79,7 +87,7 @@ struct Attention : torch::autograd::Function<Attention> {
 }  // namespace
 
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                     at::IntArrayRef cu_seqlens, double scale) {
+                     at::IntArrayRef cu_seqlens, const AttentionOptions& options) {
   check_sizes("attention", "q", q, {-1, -1, -1});
   check_device("attention", q);
   check_sizes("attention", "k", k, {q.size(0), -1, q.size(2)});
@@ -88,6 +96,9 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
   check_like("attention", "v", v, q);
   HONE_CHECK(ShapeError, q.is_cpu() || q.size(2) <= kCudaMostHeadDim,
              "attention: head_dim is at most {} on a GPU, got {}", kCudaMostHeadDim, q.size(2));
+  HONE_CHECK(ShapeError, options.window >= 0 && options.softcap >= 0,
+             "attention: window {} and softcap {} must not be negative", options.window,
+             options.softcap);
   HONE_CHECK(ShapeError, k.size(1) > 0 && q.size(1) % k.size(1) == 0,
              "attention: {} query heads are not a multiple of {} key-value heads", q.size(1),
              k.size(1));
@@ -100,7 +111,7 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
                "attention: cu_seqlens must rise, but border {} is {} and the next {}", d,
                cu_seqlens[d], cu_seqlens[d + 1]);
   return Attention::apply(with_adjacent_elements(q), with_adjacent_elements(k),
-                          with_adjacent_elements(v), cu_seqlens.vec(), scale);
+                          with_adjacent_elements(v), cu_seqlens.vec(), options);
 }
 
 }  // namespace hone::kernels

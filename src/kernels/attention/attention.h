@@ -4,6 +4,12 @@
 
 namespace hone::kernels {
 
+struct AttentionOptions {
+  double scale;             ///< of the scores, usually 1 / √head_dim
+  std::int64_t window = 0;  ///< above 0: a token sees itself and the window − 1 tokens before it
+  double softcap = 0;       ///< above 0: a scaled score s becomes softcap · tanh(s / softcap)
+};
+
 /// Causal attention within each document of a flat batch, differentiable:
 /// out[t, h] = Σ_s softmax_s(scale · q[t, h] · k[s, g]) · v[s, g], over the tokens s ≤ t of t's own
 /// document, with g = h / (Hq / Hkv), the key-value head of h's group (grouped-query attention). No
@@ -14,11 +20,12 @@ namespace hone::kernels {
 /// @param k,v         [N, Hkv, head_dim], the same dtype, Hkv divides Hq; head_dim at most 256 on a
 /// GPU
 /// @param cu_seqlens  [D+1] document borders, 0 = first < … < last = N
-/// @param scale       usually 1 / √head_dim
 /// @return [N, Hq, head_dim], q's dtype, contiguous
 /// @throws ShapeError when the sizes, dtypes, devices or borders do not fit
-/// @source arXiv:2307.08691 (blocks), arXiv:2305.13245 (grouped queries)
+/// @source arXiv:2307.08691 (blocks), arXiv:2305.13245 (grouped queries), arXiv:2310.06825
+/// (window),
+///         arXiv:2408.00118 (soft cap)
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                     at::IntArrayRef cu_seqlens, double scale);
+                     at::IntArrayRef cu_seqlens, const AttentionOptions& options);
 
 }  // namespace hone::kernels

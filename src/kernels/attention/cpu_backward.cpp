@@ -14,7 +14,7 @@ struct Scratch {
   Buffer<W> dkeys, dvalues;                // [S, d'] sums over the queries
   Buffer<W> queries, douts;                // [Q, d] left operands
   Buffer<W> queries_packed, douts_packed;  // [Q, d'] right operands of dkeys and dvalues
-  Buffer<W> weights, dscores;              // [Q, S']
+  Buffer<W> weights, dscores, slopes;      // [Q, S'], slopes one row
   Buffer<W> dqueries;                      // [Q, d']
 
   Scratch(std::int64_t S, std::int64_t d)
@@ -29,27 +29,41 @@ struct Scratch {
         douts_packed(kQueryBlock * padded<W>(d)),
         weights(kQueryBlock * padded<W>(S)),
         dscores(kQueryBlock * padded<W>(S)),
+        slopes(padded<W>(S)),
         dqueries(kQueryBlock * padded<W>(d)) {}
 };
 
-/// A block of Q queries of one head, the last of which sees S keys.
+/// A block of Q queries of one head. Its S keys begin with the document's `first_key`-th, which is
+/// a multiple of a vector's width so that packed keys can be entered there.
 struct Block {
-  std::int64_t first, Q, S, head;
+  std::int64_t document_begin, first, Q, first_key, S, head;
 };
 
-/// Scores to weights, and gradients of weights to gradients of scores, in place.
+/// Scores of keys [first, end) to weights, and gradients of weights to gradients of scores, in
+/// place; the others up to `width` to 0. `slopes` is for the soft cap's derivatives.
 template <class W>
-HONE_INLINE void softmax_gradient_row(W* __restrict weights, W* __restrict dscores, W logsumexp,
-                                      std::int64_t visible, std::int64_t width) {
+HONE_INLINE void softmax_gradient_row(W* __restrict weights, W* __restrict dscores,
+                                      W* __restrict slopes, W logsumexp, std::int64_t first,
+                                      std::int64_t end, std::int64_t width, W softcap) {
+  if (softcap > 0) {
+    for (std::int64_t s = first; s < end; ++s) {
+      const CappedScore<W> capped = cap_score(weights[s], softcap);
+      weights[s] = capped.value;
+      slopes[s] = capped.slope;
+    }
+  }
   W mean = 0;
 #pragma omp simd reduction(+ : mean)
-  for (std::int64_t s = 0; s < visible; ++s) {
+  for (std::int64_t s = first; s < end; ++s) {
     weights[s] = attention_weight(weights[s], logsumexp);
     mean += weights[s] * dscores[s];
   }
-  for (std::int64_t s = 0; s < visible; ++s)
+  for (std::int64_t s = first; s < end; ++s)
     dscores[s] = attention_score_gradient(weights[s], dscores[s], mean);
-  for (std::int64_t s = visible; s < width; ++s) weights[s] = dscores[s] = 0;
+  if (softcap > 0)
+    for (std::int64_t s = first; s < end; ++s) dscores[s] *= slopes[s];
+  for (std::int64_t s = 0; s < first; ++s) weights[s] = dscores[s] = 0;
+  for (std::int64_t s = end; s < width; ++s) weights[s] = dscores[s] = 0;
 }
 
 /// Rows of storage type as a left operand, times a factor.
@@ -93,19 +107,24 @@ HONE_INLINE void block_backward(const AttentionBackward<T>& a, const Block& bloc
   W* const weights = scratch.weights.get();
   W* const dscores = scratch.dscores.get();
   load_block(a, block, scratch);
-  matmul<false>(Left<W>{scratch.queries.get(), d, 1}, Panels<W>{scratch.keys_T.get(), d * lanes}, Q,
-                S, d, weights, S_padded);
-  matmul<false>(Left<W>{scratch.douts.get(), d, 1}, Panels<W>{scratch.values_T.get(), d * lanes}, Q,
-                S, d, dscores, S_padded);
-  for (std::int64_t i = 0; i < Q; ++i)
-    softmax_gradient_row(weights + i * S_padded, dscores + i * S_padded,
-                         a.logsumexp[(block.first + i) * heads + block.head], S - Q + i + 1, S);
+  const Panels<W> keys_T{scratch.keys_T.get() + block.first_key * d, d * lanes};
+  const Panels<W> values_T{scratch.values_T.get() + block.first_key * d, d * lanes};
+  matmul<false>(Left<W>{scratch.queries.get(), d, 1}, keys_T, Q, S, d, weights, S_padded);
+  matmul<false>(Left<W>{scratch.douts.get(), d, 1}, values_T, Q, S, d, dscores, S_padded);
+  const std::int64_t key_begin = block.document_begin + block.first_key;
+  for (std::int64_t i = 0; i < Q; ++i) {
+    const std::int64_t query = block.first + i;
+    const std::int64_t seen = first_seen(block.document_begin, query, a.shape.window);
+    softmax_gradient_row(weights + i * S_padded, dscores + i * S_padded, scratch.slopes.get(),
+                         a.logsumexp[query * heads + block.head], seen - key_begin,
+                         query + 1 - key_begin, S, a.softcap);
+  }
   matmul<true>(Left<W>{weights, 1, S_padded}, Panels<W>{scratch.douts_packed.get(), Q * lanes}, S,
-               d, Q, scratch.dvalues.get(), d_padded);
+               d, Q, scratch.dvalues.get() + block.first_key * d_padded, d_padded);
   matmul<true>(Left<W>{dscores, 1, S_padded}, Panels<W>{scratch.queries_packed.get(), Q * lanes}, S,
-               d, Q, scratch.dkeys.get(), d_padded);
-  matmul<false>(Left<W>{dscores, S_padded, 1}, Panels<W>{scratch.keys.get(), tokens * lanes}, Q, d,
-                S, scratch.dqueries.get(), d_padded);
+               d, Q, scratch.dkeys.get() + block.first_key * d_padded, d_padded);
+  const Panels<W> keys{scratch.keys.get() + block.first_key * lanes, tokens * lanes};
+  matmul<false>(Left<W>{dscores, S_padded, 1}, keys, Q, d, S, scratch.dqueries.get(), d_padded);
   store_rows(scratch.dqueries.get(), d_padded, Q, d, a.scale,
              a.dq + (block.first * heads + block.head) * d, heads * d);
 }
@@ -128,8 +147,10 @@ HONE_INLINE void item_backward(const AttentionBackward<T>& a, const AttentionIte
   const std::int64_t group = shape.heads / shape.kv_heads;
   for (std::int64_t first = 0; first < tokens; first += kQueryBlock) {
     const std::int64_t end = std::min(first + kQueryBlock, tokens);
+    const std::int64_t first_key = first_seen(0, first, shape.window) / lanes * lanes;
     for (std::int64_t head = item.kv_head * group; head < (item.kv_head + 1) * group; ++head)
-      block_backward(a, Block{begin + first, end - first, end, head}, tokens, scratch);
+      block_backward(a, Block{begin, begin + first, end - first, first_key, end - first_key, head},
+                     tokens, scratch);
   }
   const std::int64_t offset = (begin * shape.kv_heads + item.kv_head) * d;
   const std::int64_t stride = shape.kv_heads * d;

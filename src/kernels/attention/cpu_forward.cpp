@@ -6,7 +6,7 @@
 namespace hone::kernels {
 namespace {
 
-/// S keys of the document seen by an item, Q queries, d head_dim; a prime: rounded up to vectors.
+/// S keys seen by an item, Q queries, d head_dim; a prime: rounded up to vectors.
 template <class W>
 struct Scratch {
   Buffer<W> keys;     // [d, S'] packed: the scores' right operand
@@ -23,25 +23,28 @@ struct Scratch {
         out(kQueryBlock * padded<W>(d)) {}
 };
 
-/// Turns the scores of the first `visible` keys into weights (not yet divided by their sum), the
-/// others up to `width` into 0. Gives the sum, and the logarithm of the softmax's denominator.
+/// Turns the scores of keys [first, end) into weights (not yet divided by their sum), the others up
+/// to `width` into 0. Gives the sum, and the logarithm of the softmax's denominator.
 template <class W>
 struct Denominator {
   W sum, logsumexp;
 };
 template <class W>
-HONE_INLINE Denominator<W> softmax_row(W* __restrict scores, std::int64_t visible,
-                                       std::int64_t width) {
-  W largest = scores[0];
+HONE_INLINE Denominator<W> softmax_row(W* __restrict scores, std::int64_t first, std::int64_t end,
+                                       std::int64_t width, W softcap) {
+  if (softcap > 0)
+    for (std::int64_t s = first; s < end; ++s) scores[s] = cap_score(scores[s], softcap).value;
+  W largest = scores[first];
 #pragma omp simd reduction(max : largest)
-  for (std::int64_t s = 0; s < visible; ++s) largest = scores[s] > largest ? scores[s] : largest;
+  for (std::int64_t s = first; s < end; ++s) largest = scores[s] > largest ? scores[s] : largest;
   W sum = 0;
 #pragma omp simd reduction(+ : sum)
-  for (std::int64_t s = 0; s < visible; ++s) {
+  for (std::int64_t s = first; s < end; ++s) {
     scores[s] = attention_weight(scores[s], largest);
     sum += scores[s];
   }
-  for (std::int64_t s = visible; s < width; ++s) scores[s] = 0;
+  for (std::int64_t s = 0; s < first; ++s) scores[s] = 0;
+  for (std::int64_t s = end; s < width; ++s) scores[s] = 0;
   return {sum, largest + std::log(sum)};
 }
 
@@ -51,7 +54,7 @@ HONE_INLINE void head_forward(const AttentionForward<T>& a, const AttentionItem&
   using W = Wide<T>;
   const std::int64_t d = a.shape.head_dim, heads = a.shape.heads, lanes = Lanes<W>::kCount;
   const std::int64_t Q = item.query_end - item.query_begin;
-  const std::int64_t S = item.query_end - item.document_begin;
+  const std::int64_t S = item.query_end - item.key_begin;
   const std::int64_t S_padded = padded<W>(S), d_padded = padded<W>(d);
   W* const queries = scratch.queries.get();
   W* const scores = scratch.scores.get();
@@ -63,8 +66,12 @@ HONE_INLINE void head_forward(const AttentionForward<T>& a, const AttentionItem&
   matmul<false>(Left<W>{queries, d, 1}, Panels<W>{scratch.keys.get(), d * lanes}, Q, S, d, scores,
                 S_padded);
   Denominator<W> denominators[kQueryBlock];
-  for (std::int64_t i = 0; i < Q; ++i)
-    denominators[i] = softmax_row(scores + i * S_padded, S - Q + i + 1, S);
+  for (std::int64_t i = 0; i < Q; ++i) {
+    const std::int64_t query = item.query_begin + i;
+    const std::int64_t first = first_seen(item.document_begin, query, a.shape.window);
+    denominators[i] = softmax_row(scores + i * S_padded, first - item.key_begin,
+                                  query + 1 - item.key_begin, S, a.softcap);
+  }
   matmul<false>(Left<W>{scores, S_padded, 1}, Panels<W>{scratch.values.get(), S * lanes}, Q, d, S,
                 out, d_padded);
   for (std::int64_t i = 0; i < Q; ++i) {
@@ -80,9 +87,9 @@ template <class T>
 HONE_INLINE void item_forward(const AttentionForward<T>& a, const AttentionItem& item,
                               const Scratch<Wide<T>>& scratch) {
   const AttentionShape& shape = a.shape;
-  const std::int64_t S = item.query_end - item.document_begin;
-  const T* const k = a.k + item.document_begin * shape.k.token + item.kv_head * shape.k.head;
-  const T* const v = a.v + item.document_begin * shape.v.token + item.kv_head * shape.v.head;
+  const std::int64_t S = item.query_end - item.key_begin;
+  const T* const k = a.k + item.key_begin * shape.k.token + item.kv_head * shape.k.head;
+  const T* const v = a.v + item.key_begin * shape.v.token + item.kv_head * shape.v.head;
   pack_columns(k, shape.k.token, shape.head_dim, S, scratch.keys.get());
   pack_rows(v, shape.v.token, S, shape.head_dim, Wide<T>{1}, scratch.values.get(),
             S * Lanes<Wide<T>>::kCount);

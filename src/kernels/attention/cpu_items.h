@@ -14,9 +14,10 @@ namespace hone::kernels {
 /// document, since scores above the diagonal are computed in vain.
 constexpr std::int64_t kQueryBlock = 24;
 
-/// One thread's share at a time: some queries of a document, for the heads of one key-value head.
+/// One thread's share at a time: some queries of a document, for the heads of one key-value head,
+/// and the keys from the first that one of them sees.
 struct AttentionItem {
-  std::int64_t document_begin, query_begin, query_end, kv_head;
+  std::int64_t document_begin, key_begin, query_begin, query_end, kv_head;
 };
 
 /// The longest document of a batch.
@@ -36,10 +37,10 @@ inline std::vector<AttentionItem> attention_items(const AttentionShape& shape,
     for (std::int64_t first = shape.cu_seqlens[d]; first < shape.cu_seqlens[d + 1];
          first += queries)
       for (std::int64_t head = 0; head < shape.kv_heads; ++head)
-        items.push_back(
-            {shape.cu_seqlens[d], first, std::min(first + queries, shape.cu_seqlens[d + 1]), head});
+        items.push_back({shape.cu_seqlens[d], first_seen(shape.cu_seqlens[d], first, shape.window),
+                         first, std::min(first + queries, shape.cu_seqlens[d + 1]), head});
   std::stable_sort(items.begin(), items.end(), [](const auto& a, const auto& b) {
-    return a.query_end - a.document_begin > b.query_end - b.document_begin;
+    return a.query_end - a.key_begin > b.query_end - b.key_begin;
   });
   return items;
 }

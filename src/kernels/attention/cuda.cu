@@ -71,15 +71,19 @@ __global__ void forward_kernel(const AttentionForward<T> a, const DeviceShape sh
   const std::int64_t t = warp_index() / shape.host.heads, head = warp_index() % shape.host.heads;
   if (t >= shape.N) return;
   const AttentionShape& s = shape.host;
-  const std::int64_t d = s.head_dim, begin = document_of(shape, t).begin;
+  const std::int64_t d = s.head_dim;
+  const std::int64_t begin = first_seen(document_of(shape, t).begin, t, s.window);
   const T* const q = a.q + t * s.q.token + head * s.q.head;
   const T* const k = a.k + head / shape.group * s.k.head;
   const T* const v = a.v + head / shape.group * s.v.head;
   W largest = -std::numeric_limits<W>::infinity(), sum = 0, out[kPerLane] = {};
   for (std::int64_t first = begin; first <= t; first += kWarp) {
     const std::int64_t key = first + threadIdx.x % kWarp;
-    const W score =
-        key <= t ? a.scale * dot(q, k + key * s.k.token, d) : -std::numeric_limits<W>::infinity();
+    W score = -std::numeric_limits<W>::infinity();
+    if (key <= t) {
+      score = a.scale * dot(q, k + key * s.k.token, d);
+      if (a.softcap > 0) score = cap_score(score, a.softcap).value;
+    }
     const W chunk_largest = warp_max(score);
     const W new_largest = chunk_largest > largest ? chunk_largest : largest;
     const W weight = attention_weight(score, new_largest);
@@ -94,10 +98,11 @@ __global__ void forward_kernel(const AttentionForward<T> a, const DeviceShape sh
   if (threadIdx.x % kWarp == 0) a.logsumexp[t * s.heads + head] = largest + log(sum);
 }
 
-/// The weight of a key for a query, and the loss's gradient with respect to it.
+/// The weight of a key for a query, the loss's gradient with respect to it, and the derivative of
+/// the capped score by the score.
 template <class W>
 struct WeightPair {
-  W weight, dweight;
+  W weight, dweight, slope;
 };
 template <class T>
 __device__ WeightPair<Wide<T>> weight_pair(const AttentionBackward<T>& a, const AttentionShape& s,
@@ -107,8 +112,10 @@ __device__ WeightPair<Wide<T>> weight_pair(const AttentionBackward<T>& a, const 
   const T* const k = a.k + key * s.k.token + kv_head * s.k.head;
   const T* const v = a.v + key * s.v.token + kv_head * s.v.head;
   const T* const dout = a.dout + (query * s.heads + head) * s.head_dim;
-  const Wide<T> score = a.scale * dot(q, k, s.head_dim);
-  return {attention_weight(score, a.logsumexp[query * s.heads + head]), dot(dout, v, s.head_dim)};
+  CappedScore<Wide<T>> score{a.scale * dot(q, k, s.head_dim), 1};
+  if (a.softcap > 0) score = cap_score(score.value, a.softcap);
+  return {attention_weight(score.value, a.logsumexp[query * s.heads + head]),
+          dot(dout, v, s.head_dim), score.slope};
 }
 
 /// dq, and for the other kernel Σ w·dw of every query and head.
@@ -119,9 +126,10 @@ __global__ void query_gradient_kernel(const AttentionBackward<T> a, const Device
   const std::int64_t t = warp_index() / shape.host.heads, head = warp_index() % shape.host.heads;
   if (t >= shape.N) return;
   const AttentionShape& s = shape.host;
-  const std::int64_t begin = document_of(shape, t).begin, kv_head = head / shape.group;
+  const std::int64_t begin = first_seen(document_of(shape, t).begin, t, s.window);
+  const std::int64_t kv_head = head / shape.group;
   const auto pair_at = [&](std::int64_t key) {
-    return key <= t ? weight_pair(a, s, t, head, key, kv_head) : WeightPair<W>{0, 0};
+    return key <= t ? weight_pair(a, s, t, head, key, kv_head) : WeightPair<W>{0, 0, 0};
   };
   W mean = 0;
   for (std::int64_t key = begin + threadIdx.x % kWarp; key <= t; key += kWarp) {
@@ -133,7 +141,7 @@ __global__ void query_gradient_kernel(const AttentionBackward<T> a, const Device
   W dq[kPerLane] = {};
   for (std::int64_t first = begin; first <= t; first += kWarp) {
     const WeightPair<W> pair = pair_at(first + threadIdx.x % kWarp);
-    const W dscore = attention_score_gradient(pair.weight, pair.dweight, mean);
+    const W dscore = attention_score_gradient(pair.weight, pair.dweight, mean) * pair.slope;
     accumulate<T>(dq, dscore, min(std::int64_t{kWarp}, t + 1 - first), s.head_dim,
                   [&](int j) { return a.k + (first + j) * s.k.token + kv_head * s.k.head; });
   }
@@ -147,19 +155,20 @@ __global__ void key_gradient_kernel(const AttentionBackward<T> a, const DeviceSh
   const AttentionShape& s = shape.host;
   const std::int64_t key = warp_index() / s.kv_heads, kv_head = warp_index() % s.kv_heads;
   if (key >= shape.N) return;
-  const std::int64_t d = s.head_dim, end = document_of(shape, key).end;
+  const std::int64_t d = s.head_dim, document_end = document_of(shape, key).end;
+  const std::int64_t end = s.window == 0 ? document_end : min(document_end, key + s.window);
   W dk[kPerLane] = {}, dv[kPerLane] = {};
   for (std::int64_t head = kv_head * shape.group; head < (kv_head + 1) * shape.group; ++head)
     for (std::int64_t first = key; first < end; first += kWarp) {
       const std::int64_t query = first + threadIdx.x % kWarp;
       const std::int64_t count = min(std::int64_t{kWarp}, end - first);
-      WeightPair<W> pair{0, 0};
+      WeightPair<W> pair{0, 0, 0};
       W mean = 0;
       if (query < end) {
         pair = weight_pair(a, s, query, head, key, kv_head);
         mean = means[query * s.heads + head];
       }
-      const W dscore = attention_score_gradient(pair.weight, pair.dweight, mean);
+      const W dscore = attention_score_gradient(pair.weight, pair.dweight, mean) * pair.slope;
       accumulate<T>(dk, dscore, count, d,
                     [&](int j) { return a.q + (first + j) * s.q.token + head * s.q.head; });
       accumulate<T>(dv, pair.weight, count, d,

@@ -9,13 +9,13 @@ namespace hone::kernels {
 HONE_DECLARE_CUDA(AttentionForward)
 HONE_DECLARE_CUDA(AttentionBackward)
 HONE_DECLARE_CUDA(Dropout)
+HONE_DECLARE_CUDA(GluForward)
+HONE_DECLARE_CUDA(GluBackward)
 HONE_DECLARE_CUDA(LogprobForward)
 HONE_DECLARE_CUDA(LogprobBackward)
 HONE_DECLARE_CUDA(RmsNormForward)
 HONE_DECLARE_CUDA(RmsNormBackward)
 HONE_DECLARE_CUDA(Rope)
-HONE_DECLARE_CUDA(SwigluForward)
-HONE_DECLARE_CUDA(SwigluBackward)
 #undef HONE_DECLARE_CUDA
 
 namespace {

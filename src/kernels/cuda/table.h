@@ -4,10 +4,10 @@
 
 #include "kernels/attention/arithmetic.h"
 #include "kernels/dropout/arithmetic.h"
+#include "kernels/glu/arithmetic.h"
 #include "kernels/linear_logprob/arithmetic.h"
 #include "kernels/rms_norm/arithmetic.h"
 #include "kernels/rope/arithmetic.h"
-#include "kernels/swiglu/arithmetic.h"
 
 namespace hone::kernels {
 
@@ -21,8 +21,8 @@ using CudaLaunchersOf =
     std::tuple<CudaLauncher<AttentionForward<T>>, CudaLauncher<AttentionBackward<T>>,
                CudaLauncher<Dropout<T>>, CudaLauncher<LogprobForward<T>>,
                CudaLauncher<LogprobBackward<T>>, CudaLauncher<RmsNormForward<T>>,
-               CudaLauncher<RmsNormBackward<T>>, CudaLauncher<Rope<T>>,
-               CudaLauncher<SwigluForward<T>>, CudaLauncher<SwigluBackward<T>>>;
+               CudaLauncher<RmsNormBackward<T>>, CudaLauncher<Rope<T>>, CudaLauncher<GluForward<T>>,
+               CudaLauncher<GluBackward<T>>>;
 
 /// What libhone_cuda.so offers; an entry is found by its arguments' type.
 using CudaTable = decltype(std::tuple_cat(CudaLaunchersOf<float>{}, CudaLaunchersOf<Bf16>{},

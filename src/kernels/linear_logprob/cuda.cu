@@ -10,29 +10,34 @@ constexpr int kThreads = 512;
 template <class T>
 __global__ void forward_kernel(const LogprobForward<T> a) {
   const std::int64_t m = blockIdx.x;
-  const T* const logits = a.logits + m * a.V;
-  Wide<T> largest = widen(logits[0]);
-  for (std::int64_t v = threadIdx.x; v < a.V; v += blockDim.x)
-    largest = widen(logits[v]) > largest ? widen(logits[v]) : largest;
+  const T* const products = a.logits + m * a.V;
+  const ShapedLogit<Wide<T>> logit{a.shape};
+  Wide<T> largest = logit.value(widen(products[0]));
+  for (std::int64_t v = threadIdx.x; v < a.V; v += blockDim.x) {
+    const Wide<T> value = logit.value(widen(products[v]));
+    largest = value > largest ? value : largest;
+  }
   largest = block_reduce(largest, largest, [](Wide<T> x) { return warp_max(x); });
   Wide<T> sum = 0;
   for (std::int64_t v = threadIdx.x; v < a.V; v += blockDim.x)
-    sum += logit_weight(logits[v], largest);
+    sum += logit_weight(logit.value(widen(products[v])), largest);
   sum = block_sum(sum);
   if (threadIdx.x != 0) return;
   a.logsumexp[m] = largest + log(sum);
-  a.logprobs[m] = widen(logits[a.targets[m]]) - a.logsumexp[m];
+  a.logprobs[m] = logit.value(widen(products[a.targets[m]])) - a.logsumexp[m];
 }
 
 template <class T>
 __global__ void backward_kernel(const LogprobBackward<T> a) {
   const std::int64_t m = blockIdx.x, target = a.targets[m];
-  T* const logits = a.logits + m * a.V;
+  T* const products = a.logits + m * a.V;
+  const ShapedLogit<Wide<T>> logit{a.shape};
   const Wide<T> logsumexp = a.logsumexp[m];
   const Wide<T> scale = a.dlogprobs ? a.dlogprobs[m] : Wide<T>{1};
   for (std::int64_t v = threadIdx.x; v < a.V; v += blockDim.x) {
-    const Wide<T> gradient = logit_gradient(logits[v], logsumexp);
-    logits[v] = narrow<T>(scale * (v == target ? 1 + gradient : gradient));
+    const Wide<T> product = widen(products[v]);
+    const Wide<T> gradient = logit_gradient(logit.value(product), logsumexp);
+    products[v] = narrow<T>(scale * (v == target ? 1 + gradient : gradient) * logit.slope(product));
   }
 }
 

@@ -22,6 +22,12 @@ struct Chunk {
 struct Head {
   at::Tensor weight_VH, bias_V;  // bias may be undefined
   std::int64_t chunk_rows;
+  double logit_scale, softcap;
+
+  template <class T>
+  LogitShape<Wide<T>> shape() const {
+    return {static_cast<Wide<T>>(logit_scale), static_cast<Wide<T>>(softcap)};
+  }
 };
 
 at::Tensor chunk_logits(const Head& head, const at::Tensor& hidden) {
@@ -30,26 +36,29 @@ at::Tensor chunk_logits(const Head& head, const at::Tensor& hidden) {
                                : at::mm(hidden, weight_HV);
 }
 
-void logprobs_of(const at::Tensor& logits, const Chunk& chunk) {
+void logprobs_of(const Head& head, const at::Tensor& logits, const Chunk& chunk) {
   with_storage_type("linear_logprob", logits.scalar_type(), [&]<class T>(std::type_identity<T>) {
     launch(logits, LogprobForward<T>{.logits = data<T>(logits),
                                      .targets = data<std::int64_t>(chunk.targets),
                                      .logprobs = mutable_data<Wide<T>>(chunk.logprobs),
                                      .logsumexp = mutable_data<Wide<T>>(chunk.logsumexp),
                                      .M = logits.size(0),
-                                     .V = logits.size(1)});
+                                     .V = logits.size(1),
+                                     .shape = head.shape<T>()});
   });
 }
 
 /// Overwrites the logits with their gradient; an undefined `dlogprobs` stands for ones.
-void to_gradient(const at::Tensor& logits, const Chunk& chunk, const at::Tensor& dlogprobs) {
+void to_gradient(const Head& head, const at::Tensor& logits, const Chunk& chunk,
+                 const at::Tensor& dlogprobs) {
   with_storage_type("linear_logprob", logits.scalar_type(), [&]<class T>(std::type_identity<T>) {
     launch(logits, LogprobBackward<T>{.logits = mutable_data<T>(logits),
                                       .targets = data<std::int64_t>(chunk.targets),
                                       .logsumexp = data<Wide<T>>(chunk.logsumexp),
                                       .dlogprobs = data<Wide<T>>(dlogprobs),
                                       .M = logits.size(0),
-                                      .V = logits.size(1)});
+                                      .V = logits.size(1),
+                                      .shape = head.shape<T>()});
   });
 }
 
@@ -81,8 +90,8 @@ struct WithHiddenGradient : torch::autograd::Function<WithHiddenGradient> {
     const at::Tensor dhidden = at::empty(hidden.sizes(), hidden.options());
     for_chunks(head, whole, [&](std::int64_t first, const Chunk& chunk) {
       const at::Tensor logits = chunk_logits(head, chunk.hidden);
-      logprobs_of(logits, chunk);
-      to_gradient(logits, chunk, {});
+      logprobs_of(head, logits, chunk);
+      to_gradient(head, logits, chunk, {});
       at::Tensor rows = dhidden.narrow(0, first, logits.size(0));
       at::mm_out(rows, logits, head.weight_VH);
     });
@@ -104,17 +113,21 @@ struct WithAllGradients : torch::autograd::Function<WithAllGradients> {
                             const std::optional<at::Tensor>& /* in head, too */, const Chunk& whole,
                             const Head& head) {
     for_chunks(head, whole, [&](std::int64_t, const Chunk& chunk) {
-      logprobs_of(chunk_logits(head, chunk.hidden), chunk);
+      logprobs_of(head, chunk_logits(head, chunk.hidden), chunk);
     });
     ctx->save_for_backward({hidden, weight, head.bias_V, whole.targets, whole.logsumexp});
     ctx->saved_data["chunk_rows"] = head.chunk_rows;
+    ctx->saved_data["logit_scale"] = head.logit_scale;
+    ctx->saved_data["softcap"] = head.softcap;
     return whole.logprobs;
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
     check_first_order("linear_logprob");
     const variable_list saved = ctx->get_saved_variables();
-    const Head head{saved[1], saved[2], ctx->saved_data["chunk_rows"].toInt()};
+    const Head head{saved[1], saved[2], ctx->saved_data["chunk_rows"].toInt(),
+                    ctx->saved_data["logit_scale"].toDouble(),
+                    ctx->saved_data["softcap"].toDouble()};
     const at::Tensor dlogprobs = grads[0].contiguous();
     const Chunk whole{saved[0], saved[3], dlogprobs, saved[4]};
     const auto wide = saved[4].options();
@@ -125,7 +138,7 @@ struct WithAllGradients : torch::autograd::Function<WithAllGradients> {
       dbias = at::zeros(head.bias_V.sizes(), wide);
     for_chunks(head, whole, [&](std::int64_t first, const Chunk& chunk) {
       const at::Tensor logits = chunk_logits(head, chunk.hidden);
-      to_gradient(logits, chunk, chunk.logprobs);
+      to_gradient(head, logits, chunk, chunk.logprobs);
       if (dhidden.defined()) {
         at::Tensor rows = dhidden.narrow(0, first, logits.size(0));
         at::mm_out(rows, logits, head.weight_VH);
@@ -176,7 +189,8 @@ at::Tensor linear_logprob(const at::Tensor& hidden_MH, const at::Tensor& weight_
 
   const auto wide = hidden_MH.options().dtype(wide_dtype(hidden_MH.scalar_type()));
   const std::int64_t row_bytes = std::max<std::int64_t>(1, V * hidden_MH.element_size());
-  const Head head{weight_VH, bias, std::max<std::int64_t>(1, options.chunk_bytes / row_bytes)};
+  const Head head{weight_VH, bias, std::max<std::int64_t>(1, options.chunk_bytes / row_bytes),
+                  options.logit_scale, options.softcap};
   const Chunk whole{hidden_MH, targets_M.contiguous(), at::empty({M}, wide), at::empty({M}, wide)};
   const bool differentiable = at::GradMode::is_enabled();
   const bool only_hidden = differentiable && hidden_MH.requires_grad() &&

@@ -10,6 +10,8 @@ namespace hone::kernels {
 struct LinearLogprobOptions {
   /// How much memory the logits of one chunk of rows may take, in the dtype of `hidden`.
   std::int64_t chunk_bytes = std::int64_t{64} << 20;
+  double logit_scale = 1;  ///< logits are multiplied by this (Granite),
+  double softcap = 0;      ///< then, above 0, become softcap · tanh(logit / softcap) (Gemma 2)
 };
 
 /// log softmax(hidden · weightᵀ + bias)[target] of each row, differentiable in hidden, weight and

@@ -8,6 +8,13 @@ namespace hone::kernels {
 /// for any number of threads.
 constexpr std::int64_t kRmsNormBlock = 32;
 
+/// See RmsNormStyle.
+template <class W>
+struct NormWeighting {
+  W offset;
+  bool round_first;
+};
+
 template <class T>
 struct RmsNormForward {
   const T* x;  // [N, H], rows x_stride apart
@@ -17,6 +24,7 @@ struct RmsNormForward {
   Wide<T>* rstd;    // [N]
   std::int64_t N, H;
   Wide<T> eps;
+  NormWeighting<Wide<T>> style;
 };
 
 template <class T>
@@ -29,30 +37,42 @@ struct RmsNormBackward {
   T* dx;                // [N, H], or null where it is not wanted
   Wide<T>* dweight;     // [ceil(N / kRmsNormBlock), H] sums by block of rows, or null
   std::int64_t N, H;
+  NormWeighting<Wide<T>> style;
 };
 
-/// One output: normalised, rounded, then scaled.
+/// What meets the weight.
 template <class T>
-HONE_HOST_DEVICE T rms_norm_value(T x, Wide<T> rstd, T weight) {
-  return narrow<T>(widen(narrow<T>(widen(x) * rstd)) * widen(weight));
+HONE_HOST_DEVICE Wide<T> rms_normalised(T x, Wide<T> rstd, const NormWeighting<Wide<T>>& style) {
+  const Wide<T> exact = widen(x) * rstd;
+  return style.round_first ? widen(narrow<T>(exact)) : exact;
+}
+
+/// One output: normalised, then scaled.
+template <class T>
+HONE_HOST_DEVICE T rms_norm_value(T x, Wide<T> rstd, T weight,
+                                  const NormWeighting<Wide<T>>& style) {
+  return narrow<T>(rms_normalised(x, rstd, style) * (widen(weight) + style.offset));
 }
 
 /// One summand of `mean` below: dx̂ · x̂, with x̂ = x · rstd and dx̂ = dy · weight.
 template <class T>
-HONE_HOST_DEVICE Wide<T> rms_norm_projection(T dy, T weight, T x, Wide<T> rstd) {
-  return widen(dy) * widen(weight) * (widen(x) * rstd);
+HONE_HOST_DEVICE Wide<T> rms_norm_projection(T dy, T weight, T x, Wide<T> rstd,
+                                             const NormWeighting<Wide<T>>& style) {
+  return widen(dy) * (widen(weight) + style.offset) * (widen(x) * rstd);
 }
 
 /// dx = rstd · (dx̂ − x̂ · mean(dx̂ · x̂))
 template <class T>
-HONE_HOST_DEVICE T rms_norm_gradient(T dy, T weight, T x, Wide<T> rstd, Wide<T> mean) {
-  return narrow<T>(rstd * (widen(dy) * widen(weight) - widen(x) * rstd * mean));
+HONE_HOST_DEVICE T rms_norm_gradient(T dy, T weight, T x, Wide<T> rstd, Wide<T> mean,
+                                     const NormWeighting<Wide<T>>& style) {
+  return narrow<T>(rstd * (widen(dy) * (widen(weight) + style.offset) - widen(x) * rstd * mean));
 }
 
 /// One row's share of the weight's gradient.
 template <class T>
-HONE_HOST_DEVICE Wide<T> rms_norm_weight_gradient(T dy, T x, Wide<T> rstd) {
-  return widen(dy) * widen(narrow<T>(widen(x) * rstd));
+HONE_HOST_DEVICE Wide<T> rms_norm_weight_gradient(T dy, T x, Wide<T> rstd,
+                                                  const NormWeighting<Wide<T>>& style) {
+  return widen(dy) * rms_normalised(x, rstd, style);
 }
 
 template <class T>

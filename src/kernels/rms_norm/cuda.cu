@@ -15,7 +15,7 @@ __global__ void forward_kernel(const RmsNormForward<T> a) {
   const Wide<T> rstd = 1 / sqrt(block_sum(sum) / static_cast<Wide<T>>(a.H) + a.eps);
   if (threadIdx.x == 0) a.rstd[n] = rstd;
   for (std::int64_t h = threadIdx.x; h < a.H; h += blockDim.x)
-    a.y[n * a.H + h] = rms_norm_value(x[h], rstd, a.weight[h]);
+    a.y[n * a.H + h] = rms_norm_value(x[h], rstd, a.weight[h], a.style);
 }
 
 template <class T>
@@ -26,10 +26,10 @@ __global__ void gradient_kernel(const RmsNormBackward<T> a) {
   const Wide<T> rstd = a.rstd[n];
   Wide<T> sum = 0;
   for (std::int64_t h = threadIdx.x; h < a.H; h += blockDim.x)
-    sum += rms_norm_projection(dy[h], a.weight[h], x[h], rstd);
+    sum += rms_norm_projection(dy[h], a.weight[h], x[h], rstd, a.style);
   const Wide<T> mean = block_sum(sum) / static_cast<Wide<T>>(a.H);
   for (std::int64_t h = threadIdx.x; h < a.H; h += blockDim.x)
-    a.dx[n * a.H + h] = rms_norm_gradient(dy[h], a.weight[h], x[h], rstd, mean);
+    a.dx[n * a.H + h] = rms_norm_gradient(dy[h], a.weight[h], x[h], rstd, mean, a.style);
 }
 
 /// A thread a column of a block of rows.
@@ -41,7 +41,7 @@ __global__ void weight_gradient_kernel(const RmsNormBackward<T> a) {
   if (h >= a.H) return;
   Wide<T> sum = 0;
   for (std::int64_t n = block * kRmsNormBlock; n < min(a.N, (block + 1) * kRmsNormBlock); ++n)
-    sum += rms_norm_weight_gradient(a.dy[n * a.H + h], a.x[n * a.x_stride + h], a.rstd[n]);
+    sum += rms_norm_weight_gradient(a.dy[n * a.H + h], a.x[n * a.x_stride + h], a.rstd[n], a.style);
   a.dweight[block * a.H + h] = sum;
 }
 

@@ -13,10 +13,10 @@
 
 #include "kernels/attention/attention.h"
 #include "kernels/dropout/dropout.h"
+#include "kernels/glu/glu.h"
 #include "kernels/linear_logprob/linear_logprob.h"
 #include "kernels/rms_norm/rms_norm.h"
 #include "kernels/rope/rope.h"
-#include "kernels/swiglu/swiglu.h"
 
 namespace hone::kernels {
 namespace {
@@ -61,7 +61,7 @@ Comparison attention_of(const std::string& name, const Borders& borders) {
           {{N, kHeads, kHeadDim}, {N, kKvHeads, kHeadDim}, {N, kKvHeads, kHeadDim}},
           3,
           [=](const Tensors& in) {
-            return attention(in[0], in[1], in[2], borders, 1 / std::sqrt(kHeadDim));
+            return attention(in[0], in[1], in[2], borders, {1 / std::sqrt(kHeadDim)});
           },
           [=](const Tensors& in) { return sdpa_by_document(in, borders); }};
 }
@@ -99,10 +99,10 @@ std::vector<Comparison> comparisons() {
        1,
        [=](const Tensors& in) { return rope(in[0], cos, sin); },
        [=](const Tensors& in) { return composite_rope(in[0], cos, sin); }},
-      {"swiglu",
+      {"glu",
        {{N, I}, {N, I}},
        2,
-       [](const Tensors& in) { return swiglu(in[0], in[1]); },
+       [](const Tensors& in) { return glu(in[0], in[1]); },
        [](const Tensors& in) { return at::silu(in[0]) * in[1]; }},
       {"dropout",
        {{N, H}},

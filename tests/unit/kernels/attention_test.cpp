@@ -19,6 +19,8 @@ using Borders = std::vector<std::int64_t>;
 struct Case {
   Borders cu_seqlens;
   std::int64_t heads, kv_heads, head_dim;
+  std::int64_t window = 0;
+  double softcap = 0;
   double scale() const { return 1 / std::sqrt(static_cast<double>(head_dim)); }
 };
 
@@ -30,7 +32,7 @@ std::vector<at::Tensor> inputs(const Case& c, at::ScalarType dtype) {
 }
 
 at::Tensor fused(const std::vector<at::Tensor>& in, const Case& c) {
-  return attention(in[0], in[1], in[2], c.cu_seqlens, c.scale());
+  return attention(in[0], in[1], in[2], c.cu_seqlens, {c.scale(), c.window, c.softcap});
 }
 
 /// One softmax over the whole batch, with everything masked that is later or of another document.
@@ -39,13 +41,14 @@ at::Tensor composite(const std::vector<at::Tensor>& in, const Case& c) {
   const at::Tensor borders = at::tensor(Borders(c.cu_seqlens.begin() + 1, c.cu_seqlens.end()));
   const at::Tensor position = at::arange(N);
   const at::Tensor document = at::searchsorted(borders, position, false, true);
-  const at::Tensor visible = document.unsqueeze(1)
-                                 .eq(document.unsqueeze(0))
-                                 .logical_and(position.unsqueeze(1).ge(position.unsqueeze(0)));
+  const at::Tensor distance = position.unsqueeze(1) - position.unsqueeze(0);
+  at::Tensor visible = document.unsqueeze(1).eq(document.unsqueeze(0)).logical_and(distance.ge(0));
+  if (c.window > 0) visible = visible.logical_and(distance.lt(c.window));
   const at::Tensor q = in[0].transpose(0, 1);
   const at::Tensor k = in[1].repeat_interleave(group, 1).transpose(0, 1);
   const at::Tensor v = in[2].repeat_interleave(group, 1).transpose(0, 1);
-  const at::Tensor scores = at::matmul(q, k.transpose(1, 2)) * c.scale();
+  at::Tensor scores = at::matmul(q, k.transpose(1, 2)) * c.scale();
+  if (c.softcap > 0) scores = at::tanh(scores / c.softcap) * c.softcap;
   const double never = -std::numeric_limits<double>::infinity();
   const at::Tensor weights = at::softmax(scores.masked_fill(visible.logical_not(), never), 2);
   return at::matmul(weights, v).transpose(0, 1);
@@ -55,9 +58,9 @@ at::Tensor composite(const std::vector<at::Tensor>& in, const Case& c) {
 // are sums of numbers of size 1 with such weights; bf16 rounds each result once more. The first
 // key of a document has a gradient from every query of its group: of up to 600 terms.
 void check(const Case& c, at::ScalarType dtype) {
-  SCOPED_TRACE(fmt::format("N {} documents {} heads {}/{} head_dim {} {}", c.cu_seqlens.back(),
-                           c.cu_seqlens.size() - 1, c.heads, c.kv_heads, c.head_dim,
-                           c10::toString(dtype)));
+  SCOPED_TRACE(fmt::format("N {} documents {} heads {}/{} head_dim {} window {} softcap {} {}",
+                           c.cu_seqlens.back(), c.cu_seqlens.size() - 1, c.heads, c.kv_heads,
+                           c.head_dim, c.window, c.softcap, c10::toString(dtype)));
   const double u = test::unit_roundoff(dtype), wide = std::min(u, 0x1p-24);
   const Bound value{u + 16 * wide, 0, 64 * wide}, gradient{u + 16 * wide, 0, 256 * wide};
   test::expect_like_reference([&](const auto& in) { return fused(in, c); },
@@ -78,10 +81,27 @@ TEST(Attention, AgreesWithTheCompositeInDoublePrecision) {
   }
 }
 
+TEST(Attention, AWindowHidesWhatLiesBeforeIt) {
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16, at::kDouble})
+    for (const std::int64_t window : {1, 2, 7, 24, 33, 64, 500}) {
+      check({{0, 1, 2, 9}, 3, 3, 16, window}, dtype);
+      check({{0, 33, 34, 81}, 6, 2, 64, window}, dtype);
+      check({{0, 17, 200}, 4, 1, 16, window}, dtype);
+    }
+}
+
+TEST(Attention, ASoftCapBoundsTheScores) {
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16, at::kDouble})
+    for (const std::int64_t window : {0, 9}) {
+      check({{0, 5, 60}, 4, 2, 16, window, 0.5}, dtype);
+      check({{0, 5, 60}, 4, 2, 64, window, 50}, dtype);
+    }
+}
+
 TEST(Attention, GradientsAgreeWithDifferences) {
-  const Case c{{0, 3, 4, 11}, 4, 2, 8};
-  test::expect_gradients_like_differences([&](const auto& in) { return fused(in, c); },
-                                          inputs(c, at::kDouble));
+  for (const Case& c : {Case{{0, 3, 4, 11}, 4, 2, 8}, Case{{0, 3, 4, 20}, 4, 2, 8, 5, 1.5}})
+    test::expect_gradients_like_differences([&](const auto& in) { return fused(in, c); },
+                                            inputs(c, at::kDouble));
 }
 
 TEST(Attention, PackedIsEachDocumentAloneBitForBit) {
@@ -126,13 +146,15 @@ TEST(Attention, TakesPartsOfAFusedProjection) {
 
 TEST(Attention, RefusesWhatDoesNotFit) {
   const at::Tensor q = at::ones({4, 4, 8}), k = at::ones({4, 2, 8});
-  EXPECT_THROW(attention(q, at::ones({4, 3, 8}), at::ones({4, 3, 8}), {0, 4}, 1), ShapeError);
-  EXPECT_THROW(attention(q, k, at::ones({4, 2, 7}), {0, 4}, 1), ShapeError);
-  EXPECT_THROW(attention(q, k, k.to(at::kBFloat16), {0, 4}, 1), ShapeError);
+  EXPECT_THROW(attention(q, at::ones({4, 3, 8}), at::ones({4, 3, 8}), {0, 4}, {.scale = 1}),
+               ShapeError);
+  EXPECT_THROW(attention(q, k, at::ones({4, 2, 7}), {0, 4}, {.scale = 1}), ShapeError);
+  EXPECT_THROW(attention(q, k, k.to(at::kBFloat16), {0, 4}, {.scale = 1}), ShapeError);
   for (const Borders& wrong : {Borders{}, {0}, {0, 3}, {1, 4}, {0, 5}, {0, 2, 2, 4}, {0, 3, 2, 4}})
-    EXPECT_THROW(attention(q, k, k, wrong, 1), ShapeError);
+    EXPECT_THROW(attention(q, k, k, wrong, {.scale = 1}), ShapeError);
+  EXPECT_THROW(attention(q, k, k, {0, 4}, {.scale = 1, .window = -1}), ShapeError);
   const std::string message = test::message_of<ShapeError>([&] {
-    attention(q, k, k, {0, 3, 2, 4}, 1);
+    attention(q, k, k, {0, 3, 2, 4}, {.scale = 1});
   });
   EXPECT_TRUE(test::contains(message, "border 1 is 3 and the next 2"));
 }

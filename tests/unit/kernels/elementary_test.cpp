@@ -32,6 +32,29 @@ TEST(Exponential, IsDefinedEverywhere) {
   EXPECT_TRUE(std::isnan(exponential(std::nanf(""))));
 }
 
+TEST(HyperbolicTangent, IsWithinFourUlp) {
+  double worst = 0;
+  for (double x = -12; x <= 12; x += 0.000091) {
+    const float argument = static_cast<float>(x);
+    const double exact = std::tanh(static_cast<double>(argument));
+    const float size = std::abs(static_cast<float>(exact));
+    const double ulp = std::nextafter(size, 2.0f) - size;
+    worst =
+        std::max(worst, std::abs(static_cast<double>(hyperbolic_tangent(argument)) - exact) / ulp);
+  }
+  EXPECT_LT(worst, 4.0);
+  EXPECT_GT(worst, 0.4);
+}
+
+TEST(HyperbolicTangent, IsDefinedEverywhere) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(hyperbolic_tangent(0.0f), 0.0f);
+  EXPECT_EQ(hyperbolic_tangent(kInfinity), 1.0f);
+  EXPECT_EQ(hyperbolic_tangent(-kInfinity), -1.0f);
+  EXPECT_EQ(hyperbolic_tangent(1e-30f), 1e-30f);
+  EXPECT_TRUE(std::isnan(hyperbolic_tangent(std::nanf(""))));
+}
+
 TEST(Bf16, RoundsToNearestEvenAsTheDefinitionSays) {
   const auto round_trip = [](float value) { return widen(narrow<Bf16>(value)); };
   EXPECT_EQ(round_trip(1.0f), 1.0f);

@@ -89,6 +89,34 @@ TEST(LinearLogprob, WithAFrozenHeadTheGradientIsTheSame) {
   }
 }
 
+TEST(LinearLogprob, ScalesAndCapsTheLogits) {
+  for (const auto& [scale, softcap] : {std::pair{0.25, 0.0}, {1.0, 1.5}, {2.0, 30.0}}) {
+    const LinearLogprobOptions options{
+        .chunk_bytes = 7 * 1001 * 4, .logit_scale = scale, .softcap = softcap};
+    const auto reference = [&, of = softcap, by = scale](const auto& in, const at::Tensor& t) {
+      at::Tensor logits = by * in[0].matmul(in[1].t());
+      if (of > 0) logits = of * at::tanh(logits / of);
+      return at::log_softmax(logits, 1).gather(1, t.unsqueeze(1)).squeeze(1);
+    };
+    const Case c{23, 64, 1001, 0};
+    const at::Tensor t = targets(c);
+    for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16, at::kDouble}) {
+      const double u = std::max(test::unit_roundoff(dtype), 0x1p-24) * std::max(1.0, scale);
+      const std::vector<at::Tensor> in = inputs(c, false, dtype);
+      test::expect_like_reference(
+          [&](const auto& x) { return linear_logprob(x[0], x[1], {}, t, options); },
+          [&](const auto& x) { return reference(x, t); }, in, dtype, value_bound(u),
+          gradient_bound(u));
+      test::expect_like_reference(  // a frozen head
+          [&](const auto& x) { return linear_logprob(x[0], in[1].to(dtype), {}, t, options); },
+          [&](const auto& x) {
+            return reference(std::vector<at::Tensor>{x[0], in[1]}, t);
+          },
+          {in[0]}, dtype, value_bound(u), gradient_bound(u));
+    }
+  }
+}
+
 TEST(LinearLogprob, KeepsNoGraphWhereNoneIsWanted) {
   const at::NoGradGuard no_grad;
   const at::Tensor hidden = at::ones({2, 4}).requires_grad_(true);

@@ -54,6 +54,24 @@ TEST(RmsNorm, RoundsBeforeTheWeightAsTransformersDoes) {
   EXPECT_LT(differing, 0.001);
 }
 
+TEST(RmsNorm, AppliesTheWeightAsTheFamilySays) {
+  const RmsNormStyle gemma{.weight_offset = 1, .round_first = false};
+  const auto fused_gemma = [&](const auto& in) { return rms_norm(in[0], in[1], kEps, gemma); };
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16, at::kDouble}) {
+    const double u = test::unit_roundoff(dtype);
+    const double sum = dtype == at::kFloat ? 8 * u : 0x1p-20;
+    test::expect_like_reference(
+        fused_gemma,
+        [](const auto& in) {
+          return composite({in[0], in[1] + 1});
+        },
+        {test::normal({33, 96}, 1, dtype), test::normal({96}, 2, dtype)}, dtype, Bound{u + sum, 0},
+        Bound{2 * u, 2 * u + sum, sum});  // one rounding of the value, not two
+  }
+  test::expect_gradients_like_differences(
+      fused_gemma, {test::normal({5, 12}, 3, at::kDouble), test::normal({12}, 4, at::kDouble)});
+}
+
 TEST(RmsNorm, DoesNotDependOnTheNumberOfThreads) {
   for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16})
     test::expect_same_bits_for_any_threads(fused, {test::normal({515, 96}, 7, dtype).to(dtype),
