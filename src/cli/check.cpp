@@ -6,6 +6,7 @@
 #include "datasets/preview.h"
 #include "engine/run_data.h"
 #include "model/load.h"
+#include "model/weights.h"
 
 namespace hone::cli {
 namespace {

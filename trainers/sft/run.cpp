@@ -6,6 +6,7 @@
 #include "engine/run_data.h"
 #include "engine/run_loop.h"
 #include "model/load.h"
+#include "model/weights.h"
 #include "trainers/sft/sft.h"
 
 namespace hone::sft {
