@@ -10,6 +10,8 @@ struct DataVerb {
 };
 
 constexpr DataVerb kDataVerbs[] = {
+    {"audit", "What is wrong or odd with rows.", declare_data_audit},
+    {"clean", "Leave rows out, or put them right, as the audit finds them.", declare_data_clean},
     {"render", "Conversations through the chat template.", declare_data_render},
 };
 
