@@ -31,6 +31,8 @@ struct RowFacts {
   bool has_words = false;  ///< has bands
 };
 
+static_assert(sizeof(RowFacts) == 104 && sizeof(Bands) == 80, "the comments here say so");
+
 /// A row that shows what a check found.
 struct Exhibit {
   std::int64_t row;     ///< index in its corpus

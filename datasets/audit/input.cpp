@@ -70,6 +70,7 @@ class FilePass {
         threads_(input.threads > 0 ? input.threads
                                    : static_cast<int>(std::thread::hardware_concurrency())),
         index_(first_index),
+        is_named_(input.format != "auto"),
         format_(input.format == "auto" ? nullptr : &row_format_named(input.format)) {}
 
   /// The index after the file's last row.
@@ -133,8 +134,8 @@ class FilePass {
     try {
       require_utf8(row.value, "");
       const RowFormat& format = format_ != nullptr ? *format_ : row_format_of(row.value);
-      HONE_CHECK(DataError, has_keys_of(row.value, format),
-                 "expected a row of format {}, with {}; got {}", format.name, keys_in_words(format),
+      HONE_CHECK(DataError, is_named_ || &row_format_of(row.value) == &format,
+                 "expected a row of format {} as before it, got keys {}", format.name,
                  keys_of(row.value));
       Record record = format.to_record(row.value);
       if (record.kind == RecordKind::kConversation) check_conversation(record.value);
@@ -149,6 +150,7 @@ class FilePass {
   std::int32_t file_;
   int threads_;
   std::int64_t index_;
+  bool is_named_;
   const RowFormat* format_;  // null: not known yet
   bool at_end_ = false;
   std::vector<Waiting> block_;

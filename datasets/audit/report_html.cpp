@@ -138,6 +138,7 @@ std::string histogram(const Distribution& d) {
   const std::int64_t highest =
       std::max<std::int64_t>(1, *std::max_element(d.bins.begin(), d.bins.end()));
   const double step = std::min(40.0, kWidth / static_cast<double>(d.bins.size()));
+  const double width = step * static_cast<double>(d.bins.size());
   std::string out = fmt::format(
       "<figure class=plot><figcaption><b>{}</b> <span class=dim>median {}, 95 % up to {}, most {}"
       "</span></figcaption>\n<svg viewBox=\"0 0 400 150\" role=img aria-label=\"{} a row\">\n",
@@ -154,19 +155,19 @@ std::string histogram(const Distribution& d) {
         grouped(from), grouped(is_last ? d.most : from + d.bin_width - 1), grouped(d.bins[bin]));
   }
   const double median = std::min(
-      kWidth,
+      width,
       step * (static_cast<double>(d.median - d.least) / static_cast<double>(d.bin_width) + 0.5));
   const std::int64_t right = d.least + std::ssize(d.bins) * d.bin_width - 1;
   const std::string end = d.most > right      ? grouped(right) + " and more"
                           : d.most == d.least ? ""
                                               : grouped(d.most);
-  return out +
-         fmt::format(
-             "\n<line x1=0 x2=400 y1=125 y2=125 /><line class=median x1=\"{0:.1f}\" x2=\"{0:.1f}\" "
-             "y1=0 y2=125 />\n<text x=0 y=143>{1}</text><text x=400 y=143 "
-             "text-anchor=end>{2}</text>"
-             "</svg></figure>\n",
-             median, grouped(d.least), end);
+  return out + fmt::format(
+                   "\n<line x1=0 x2=\"{3:.1f}\" y1=125 y2=125 /><line class=median x1=\"{0:.1f}\" "
+                   "x2=\"{0:.1f}\" "
+                   "y1=0 y2=125 />\n<text x=0 y=143>{1}</text><text x=\"{3:.1f}\" y=143 "
+                   "text-anchor=end>{2}</text>"
+                   "</svg></figure>\n",
+                   median, grouped(d.least), end, width);
 }
 
 std::string scripts_table(const Report& report) {
