@@ -10,6 +10,8 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "datasets/columns.h"
+#include "datasets/files.h"
 #include "datasets/record_example.h"
 #include "datasets/row_format.h"
 #include "io/row_reader.h"
@@ -75,23 +77,15 @@ class Loader {
     }
     ++dataset_.counts.read;
     try {
-      const bool is_first = format_ == nullptr;
-      if (is_first) format_ = &find_format(row);
-      HONE_CHECK(DataError, has_keys_of(row, *format_),
-                 "expected a row of format {}{}, with {}; got {}", format_->name,
-                 is_first ? "" : " as before it", keys_in_words(*format_), keys_of(row));
-      add(format_->to_record(std::move(row)), number);
+      row = rename_columns(std::move(row), context_.options.columns);
+      if (format_ == nullptr) format_ = &choose_format(row, context_.options.format, reader.name());
+      add(to_record(std::move(row), *format_), number);
     } catch (const DataError& error) {
       add_problem(fmt::format("{}: {}", reader.where(number), error.what()));
     } catch (const ConfigError& error) {
       throw ConfigError(fmt::format("{}: {}", reader.where(number), error.what()));
     }
     return format_ != nullptr;  // where the first row is of no format, nothing after it can mend it
-  }
-
-  const RowFormat& find_format(const Row& row) const {
-    const std::string& name = context_.options.format;
-    return name == "auto" ? row_format_of(row) : row_format_named(name);
   }
 
   void add(const Record& record, std::int64_t row) {
@@ -148,7 +142,7 @@ Dataset load(const std::vector<std::string>& files, const DataOptions& options,
              const TextTools& tools, std::int64_t context_length) {
   HONE_CHECK(DataError, !files.empty(), "there is no file of rows; name some in data.train");
   Loader loader(options, tools, context_length);
-  for (const std::string& file : files) loader.read(file);
+  for (const std::string& file : expand_files(files)) loader.read(file);
   return loader.finish();
 }
 
