@@ -12,6 +12,9 @@ struct DataVerb {
 constexpr DataVerb kDataVerbs[] = {
     {"audit", "What is wrong or odd with rows.", declare_data_audit},
     {"clean", "Leave rows out, or put them right, as the audit finds them.", declare_data_clean},
+    {"convert", "Rows of one format or container into another.", declare_data_convert},
+    {"split", "Rows into those to train on and those to evaluate on.", declare_data_split},
+    {"sample", "A number of rows, drawn at random.", declare_data_sample},
     {"render", "Conversations through the chat template.", declare_data_render},
 };
 
