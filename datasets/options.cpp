@@ -90,8 +90,6 @@ Table<DataOptions> make_table() {
           field("max_straddling_rows", &O::max_straddling_rows, 0.1, range(0, 1),
                 "Share of rows in which a token may lie across the border between prompt and "
                 "response, so that a server would not produce what is trained."),
-          check<O>("train and eval name files, folders or patterns that lead to files.",
-                   check_files),
           check<O>("columns names keys of the format.", check_columns),
           check<O>("min_trained_share is not above max_trained_share.", check_shares),
           check<O>("template is empty or names a file that is there.", check_template),

@@ -12,13 +12,13 @@ namespace {
 /// A conversation of two turns with `characters` of text in the answer, as a line of JSON.
 std::string row_of(std::int64_t characters) {
   std::string answer;
-  while (std::ssize(answer) < characters) answer += "The quick brown fox jumps over the lazy dog.\n";
-  return nlohmann::ordered_json{
-      {"messages",
-       {{{"role", "user"}, {"content", "Tell me \"it\" again, naïvely."}},
-        {{"role", "assistant"}, {"content", answer}}}},
-      {"id", 12345},
-      {"source", "bench"}}
+  while (std::ssize(answer) < characters)
+    answer += "The quick brown fox jumps over the lazy dog.\n";
+  return nlohmann::ordered_json{{"messages",
+                                 {{{"role", "user"}, {"content", "Tell me \"it\" again, naïvely."}},
+                                  {{"role", "assistant"}, {"content", answer}}}},
+                                {"id", 12345},
+                                {"source", "bench"}}
       .dump();
 }
 
