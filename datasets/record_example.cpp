@@ -45,7 +45,7 @@ Example to_example(const Record& record, const RowContext& context) {
                    [&](const Conversion& conversion) { return conversion.kind == record.kind; });
   HONE_CHECK(DataError, found != kConversions.end(),
              "the row is a {} record, which is not one text to train on; choose the train.method "
-             "that it is for, or convert the rows with `hone data convert`",
+             "that it is for, or name with data.format what else the row is",
              name_of(record.kind));
   HONE_CHECK(ConfigError, !found->needs_tokenizer || context.tools.tokenizer != nullptr,
              "{} need a tokenizer, and the model has none", found->what);

@@ -129,7 +129,8 @@ bool reads_parquet() {
 
 TEST_F(DataRows, ParquetGivesTheRowsOfTheSameJsonl) {
   if (!reads_parquet()) GTEST_SKIP() << "built with HONE_PARQUET=OFF";
-  const Finished finished = convert(test::fixture("parquet/rows.parquet"), "messages", "out.jsonl");
+  const Finished finished = convert(test::fixture("parquet/rows.parquet"), "messages", "out.jsonl",
+                                    {"--from", "messages"});
   ASSERT_EQ(finished.exit_code, 0) << finished.err;
   EXPECT_TRUE(contains(finished.err, "column \"image\" (binary) is passed over"));
   EXPECT_EQ(rows_of("out.jsonl"), test::read_jsonl(test::fixture("parquet/rows.jsonl")));
