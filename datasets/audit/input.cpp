@@ -70,6 +70,7 @@ class FilePass {
         threads_(input.threads > 0 ? input.threads
                                    : static_cast<int>(std::thread::hardware_concurrency())),
         index_(first_index),
+        columns_(input.columns),
         format_(input.format == "auto" ? nullptr : &row_format_named(input.format)) {}
 
   /// The index after the file's last row.
@@ -108,7 +109,7 @@ class FilePass {
   /// The first row that is of some format decides for all after it.
   void find_format(const Waiting& first) {
     try {
-      format_ = &row_format_of(reader_->parse(io::RawRow(first.raw)));
+      format_ = &row_format_of(rename_columns(reader_->parse(io::RawRow(first.raw)), columns_));
     } catch (const DataError&) {
       // Told of when the row is parsed in its turn.
     }
@@ -132,11 +133,9 @@ class FilePass {
     }
     try {
       require_utf8(row.value, "");
-      const RowFormat& format = format_ != nullptr ? *format_ : row_format_of(row.value);
-      HONE_CHECK(DataError, has_keys_of(row.value, format),
-                 "expected a row of format {}, with {}; got {}", format.name, keys_in_words(format),
-                 keys_of(row.value));
-      Record record = format.to_record(row.value);
+      Row renamed = rename_columns(row.value, columns_);
+      const RowFormat& format = format_ != nullptr ? *format_ : row_format_of(renamed);
+      Record record = to_record(std::move(renamed), format);
       if (record.kind == RecordKind::kConversation) check_conversation(record.value);
       row.record = std::move(record);
     } catch (const DataError& error) {
@@ -149,6 +148,7 @@ class FilePass {
   std::int32_t file_;
   int threads_;
   std::int64_t index_;
+  const Columns& columns_;
   const RowFormat* format_;  // null: not known yet
   bool at_end_ = false;
   std::vector<Waiting> block_;
