@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "datasets/cached_load.h"
 #include "datasets/file_hashes.h"
+#include "datasets/files.h"
 #include "datasets/tokenise.h"
 
 namespace hone::datasets {
@@ -56,7 +57,7 @@ std::optional<fs::path> cache_folder(const std::vector<std::string>& files,
                                      const DataOptions& options) {
   if (options.cache == "off") return std::nullopt;
   if (options.cache != "auto") return options.cache;
-  if (bytes_of(files) < kSmallDataBytes) return std::nullopt;
+  if (bytes_of(expand_files(files)) < kSmallDataBytes) return std::nullopt;
   const std::optional<fs::path> folder = user_folder();
   if (folder && can_write_in(*folder)) return folder;
   log::warn(
@@ -69,8 +70,9 @@ std::optional<fs::path> cache_folder(const std::vector<std::string>& files,
 Dataset load(const std::vector<std::string>& files, const DataOptions& options,
              const TextTools& tools, std::int64_t context_length, const LoadSettings& settings) {
   HONE_CHECK(DataError, !files.empty(), "there is no file of rows; name some in data.train");
-  const LoadRequest request = {files, options, tools, context_length, settings};
-  const std::optional<fs::path> folder = cache_folder(files, options);
+  const std::vector<std::string> found = expand_files(files);
+  const LoadRequest request = {found, options, tools, context_length, settings};
+  const std::optional<fs::path> folder = cache_folder(found, options);
   return folder ? load_through_cache(*folder, request) : load_into_memory(request);
 }
 

@@ -61,16 +61,6 @@ std::vector<TextRange> ranges_of(const std::vector<AssistantTurn>& turns) {
   return ranges;
 }
 
-void check_vocabulary(const std::vector<std::int32_t>& ids, const TextTools& tools) {
-  if (tools.vocab_size <= 0) return;
-  for (const std::int32_t id : ids) {
-    HONE_CHECK(DataError, id < tools.vocab_size,
-               "the text has the token {} ({}), and the model knows ids from 0 to {}; use the "
-               "tokenizer of this model",
-               id, tools.tokenizer->id_to_token(id).value_or("unnamed"), tools.vocab_size - 1);
-  }
-}
-
 }  // namespace
 
 Example read_message_row(const Row& row, const RowContext& context) {
@@ -83,7 +73,6 @@ Example read_message_row(const Row& row, const RowContext& context) {
   tokenizer::Encoding encoding = context.tools.tokenizer->encode(
       rendered.text, {.add_special_tokens = false, .literal = tokenizer::literal_ranges(rendered)});
   HONE_CHECK(DataError, !encoding.ids.empty(), "the chat template makes no text of the row");
-  check_vocabulary(encoding.ids, context.tools);
 
   TokenWeights weighed = weigh_tokens(encoding.offsets, ranges_of(turns),
                                       static_cast<float>(context.options.prompt_loss_weight));

@@ -4,6 +4,8 @@
 
 #include <filesystem>
 
+#include "datasets/row_format.h"
+
 namespace hone::datasets {
 namespace {
 
@@ -33,20 +35,44 @@ void check_template(const DataOptions& options, Problems& problems) {
                                        options.chat_template));
 }
 
+void check_columns(const DataOptions& options, Problems& problems) {
+  const std::string wrong = wrong_columns(options.columns, options.format);
+  if (!wrong.empty()) problems.add("columns", wrong);
+}
+
+std::vector<std::string> format_names() {
+  std::vector<std::string> names{"auto"};
+  for (const RowFormat& format : row_formats()) names.emplace_back(format.name);
+  return names;
+}
+
+std::string format_help() {
+  std::string help = "What a row holds.";
+  for (const RowFormat& format : row_formats())
+    help += fmt::format(" {}: {}.", format.name, format.help);
+  return help + " auto: each file's first row decides, and the log says what it is.";
+}
+
 Table<DataOptions> make_table() {
   using O = DataOptions;
+  const std::string formats = format_help();
   return Table<O>(
       "data", "What is trained on, and which tokens of it count.",
       {
-          field("train", &O::train, kRequired, kScalarOrList, kExistingPath,
-                "JSONL files with one row a line, read in this order."),
-          field("eval", &O::eval, {}, kScalarOrList, kExistingPath,
-                "JSONL files to evaluate on; none: no evaluation."),
-          field("format", &O::format, "auto", choices({"auto", "messages", "tokens"}),
-                "What a row holds. messages: {\"messages\": [{\"role\", \"content\"}, ...]}, and "
-                "\"tools\" where there are some. tokens: \"input_ids\", with \"labels\" (-100: not "
-                "trained) or \"completion_mask\" (0: prompt), or alone: all trained. auto: each "
-                "file's first row decides."),
+          field(
+              "train", &O::train, kRequired, kScalarOrList, kExistingFiles,
+              "Files of rows, read in this order: JSONL, JSON (an array of rows, or an object with "
+              "one), CSV or TSV with a header, each also packed by gzip (.gz), and Parquet. A "
+              "folder stands for the files of rows right in it, a pattern (rows/*.jsonl, "
+              "{a,b}.csv) for those that match."),
+          field("eval", &O::eval, {}, kScalarOrList, kExistingFiles,
+                "The same for the rows to evaluate on; none: no evaluation."),
+          field("format", &O::format, "auto", choices(format_names()), std::string_view(formats)),
+          field(
+              "columns", &O::columns, {},
+              "The file's names for the keys of the format, where they differ: {prompt: question, "
+              "completion: answer}. A column inside objects has a dotted name: {prompt: "
+              "data.question}. Every row has to have the columns named here."),
           field("max_length", &O::max_length, std::nullopt, at_least(2), unit("tokens"),
                 "Longest row; null: the model's context."),
           field("overlong", &O::overlong, "drop", choices({"drop", "truncate", "error"}),
@@ -78,6 +104,7 @@ Table<DataOptions> make_table() {
           field("max_straddling_rows", &O::max_straddling_rows, 0.1, range(0, 1),
                 "Share of rows in which a token may lie across the border between prompt and "
                 "response, so that a server would not produce what is trained."),
+          check<O>("columns names keys of the format.", check_columns),
           check<O>("min_trained_share is not above max_trained_share.", check_shares),
           check<O>("cache is auto, off, or a folder.", check_cache),
           check<O>("template is empty or names a file that is there.", check_template),

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@ struct DataOptions {
   std::vector<std::string> train;
   std::vector<std::string> eval;
   std::string format;
+  std::map<std::string, std::string> columns;
   std::optional<std::int64_t> max_length;
   std::string overlong;
   std::string train_on;

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/error.h"
+#include "tokenizer/tokenizer.h"
 
 namespace hone::datasets {
 namespace {
@@ -19,8 +20,22 @@ struct Conversion {
 
 constexpr std::array kConversions = {
     Conversion{RecordKind::kConversation, "rows of messages", true, true, read_message_row},
+    Conversion{RecordKind::kCompletion, "rows of prompts and completions", true, false,
+               read_completion_row},
+    Conversion{RecordKind::kText, "rows of text", true, false, read_text_row},
     Conversion{RecordKind::kTokens, "rows of tokens", false, false, read_token_row},
 };
+
+/// Tokens that the model does not know would be read from beyond its embeddings.
+void check_vocabulary(const std::vector<std::int32_t>& ids, const TextTools& tools) {
+  if (tools.vocab_size <= 0) return;
+  for (const std::int32_t id : ids) {
+    HONE_CHECK(DataError, id < tools.vocab_size,
+               "the text has the token {} ({}), and the model knows ids from 0 to {}; use the "
+               "tokenizer of this model",
+               id, tools.tokenizer->id_to_token(id).value_or("unnamed"), tools.vocab_size - 1);
+  }
+}
 
 }  // namespace
 
@@ -30,14 +45,16 @@ Example to_example(const Record& record, const RowContext& context) {
                    [&](const Conversion& conversion) { return conversion.kind == record.kind; });
   HONE_CHECK(DataError, found != kConversions.end(),
              "the row is a {} record, which is not one text to train on; choose the train.method "
-             "that it is for, or convert the rows with `hone data convert`",
+             "that it is for, or name with data.format what else the row is",
              name_of(record.kind));
   HONE_CHECK(ConfigError, !found->needs_tokenizer || context.tools.tokenizer != nullptr,
              "{} need a tokenizer, and the model has none", found->what);
   HONE_CHECK(ConfigError, !found->needs_template || context.tools.chat_template != nullptr,
              "{} need a chat template, and the tokenizer has none; name a file with data.template",
              found->what);
-  return found->read(record.value, context);
+  Example example = found->read(record.value, context);
+  if (found->needs_tokenizer) check_vocabulary(example.ids, context.tools);
+  return example;
 }
 
 }  // namespace hone::datasets

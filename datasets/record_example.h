@@ -12,8 +12,13 @@ namespace hone::datasets {
 /// @throws ConfigError where a tokenizer or a chat template is needed and there is none
 Example to_example(const Record& record, const RowContext& context);
 
-// One file each: message_row.cpp, token_row.cpp.
+// One file each: message_row.cpp, text_row.cpp, token_row.cpp.
 Example read_message_row(const Row& row, const RowContext& context);
+/// Prompt and completion as one text, with the BOS token where the tokenizer adds one and an EOS
+/// token at the end. The completion and the EOS token are trained.
+Example read_completion_row(const Row& row, const RowContext& context);
+/// The same of a text that is all completion.
+Example read_text_row(const Row& row, const RowContext& context);
 Example read_token_row(const Row& row, const RowContext& context);
 
 }  // namespace hone::datasets

@@ -7,6 +7,8 @@
 #include <ranges>
 
 #include "base/error.h"
+#include "base/log.h"
+#include "config/problems.h"
 #include "datasets/formats.h"
 #include "tokenizer/tokenizer.h"
 
@@ -16,18 +18,56 @@ namespace {
 using Keys = std::vector<std::string>;
 
 constexpr std::array kRowFormats = {
-    RowFormat{"messages", "messages", messages_to_record, messages_from_record},
-    RowFormat{"tokens", "input_ids", tokens_to_record, tokens_from_record},
+    RowFormat{"messages", "messages", "tools",
+              "{\"messages\": [{\"role\", \"content\"}, ...]}, and \"tools\" where there are some",
+              messages_to_record, messages_from_record},
+    RowFormat{"sharegpt", "conversations", "system tools",
+              "{\"conversations\": [{\"from\": \"human\", \"value\"}, ...]}", sharegpt_to_record,
+              sharegpt_from_record},
+    RowFormat{"alpaca", "instruction output", "input system history tools",
+              "{\"instruction\", \"input\", \"output\"}; the question is instruction and input, "
+              "with a newline between them",
+              alpaca_to_record, alpaca_from_record},
+    RowFormat{
+        "prompt_completion", "prompt completion", "tools",
+        "{\"prompt\", \"completion\"}: texts, which no template touches, or lists of messages",
+        prompt_completion_to_record, prompt_completion_from_record},
+    RowFormat{"text", "text", "", "{\"text\"}: all of it is trained", text_to_record,
+              text_from_record},
+    RowFormat{"preference", "chosen rejected", "prompt margin tools",
+              "{\"prompt\", \"chosen\", \"rejected\"}, and \"margin\"; without a prompt it is what "
+              "both begin with",
+              preference_to_record, preference_from_record},
+    RowFormat{"unpaired", "prompt completion label", "tools",
+              "{\"prompt\", \"completion\", \"label\": true}", unpaired_to_record,
+              unpaired_from_record},
+    RowFormat{"scored", "prompt completion score | completion score | messages score", "tools",
+              "{\"prompt\", \"completion\", \"score\"} or {\"messages\", \"score\"}",
+              scored_to_record, scored_from_record},
+    RowFormat{"stepwise", "prompt completions labels", "",
+              "{\"prompt\", \"completions\": [...], \"labels\": [true, ...]}, one label a step",
+              stepwise_to_record, stepwise_from_record},
+    RowFormat{"tokens",
+              "input_ids | prompt_ids chosen_ids rejected_ids | prompt_ids completion_ids label",
+              "labels completion_mask attention_mask margin",
+              "\"input_ids\", with \"labels\" (-100: not trained) or \"completion_mask\" (0: "
+              "prompt), or alone: all trained; pairs as \"prompt_ids\", \"chosen_ids\", "
+              "\"rejected_ids\"; unpaired as \"prompt_ids\", \"completion_ids\", \"label\"",
+              tokens_to_record, tokens_from_record},
 };
+
+Keys words_of(std::string_view text) {
+  Keys words;
+  for (const auto word : std::views::split(text, ' '))
+    if (!word.empty()) words.emplace_back(word.begin(), word.end());
+  return words;
+}
 
 /// The format's ways, each as the keys that it needs.
 std::vector<Keys> ways_of(const RowFormat& format) {
   std::vector<Keys> ways;
-  for (const auto way : std::views::split(format.keys, '|')) {
-    Keys& keys = ways.emplace_back();
-    for (const auto key : std::views::split(way, ' '))
-      if (!key.empty()) keys.emplace_back(key.begin(), key.end());
-  }
+  for (const auto way : std::views::split(format.keys, '|'))
+    ways.push_back(words_of(std::string_view(way.begin(), way.end())));
   return ways;
 }
 
@@ -50,10 +90,40 @@ bool is_part_of(const Keys& keys, const Keys& others) {
 
 std::string in_quotes(std::string_view key) { return fmt::format("\"{}\"", key); }
 
+/// A format's ways in words: `"prompt" and "completion"`.
+std::string keys_in_words(const RowFormat& format) {
+  Keys ways;
+  for (const Keys& way : ways_of(format))
+    ways.push_back(fmt::format("{}", fmt::join(way | std::views::transform(in_quotes), " and ")));
+  return fmt::format("{}", fmt::join(ways, " or "));
+}
+
 struct Match {
   const RowFormat* format;
   Keys keys;
 };
+
+[[noreturn]] void refuse_unknown(const Row& row) {
+  Keys known;
+  for (const RowFormat& format : kRowFormats)
+    known.push_back(fmt::format("  {}: {}", format.name, keys_in_words(format)));
+  throw DataError(
+      fmt::format("the row is of no format that hone knows; its keys are {}. Expected "
+                  "one of\n{}\nWhere the columns have other names, map them with "
+                  "data.columns, as in {{prompt: question, completion: answer}}",
+                  keys_of(row), fmt::join(known, "\n")));
+}
+
+/// Every key that a mapping may name.
+Keys known_keys(const std::string& format) {
+  Keys keys;
+  for (const RowFormat& one : kRowFormats) {
+    if (format != "auto" && format != one.name) continue;
+    for (Keys& way : ways_of(one)) std::ranges::move(way, std::back_inserter(keys));
+    std::ranges::move(words_of(one.optional), std::back_inserter(keys));
+  }
+  return keys;
+}
 
 }  // namespace
 
@@ -72,43 +142,55 @@ std::string keys_of(const Row& row) {
   return keys.empty() ? "none" : fmt::format("{}", fmt::join(keys, ", "));
 }
 
-std::string keys_in_words(const RowFormat& format) {
-  Keys ways;
-  for (const Keys& way : ways_of(format)) {
-    Keys words;
-    for (const std::string& key : way) words.push_back(in_quotes(key));
-    ways.push_back(fmt::format("{}", fmt::join(words, " and ")));
-  }
-  return fmt::format("{}", fmt::join(ways, " or "));
-}
-
 const RowFormat& row_format_named(std::string_view name) {
   const auto found = std::ranges::find(kRowFormats, name, &RowFormat::name);
   HONE_CHECK(ConfigError, found != kRowFormats.end(), "data.format: there is no format '{}'", name);
   return *found;
 }
 
-bool has_keys_of(const Row& row, const RowFormat& format) { return !match(row, format).empty(); }
-
 const RowFormat& row_format_of(const Row& row) {
   std::vector<Match> found;
   for (const RowFormat& format : kRowFormats)
     if (Keys keys = match(row, format); !keys.empty()) found.push_back({&format, std::move(keys)});
-  HONE_CHECK(DataError, !found.empty(),
-             "the row is of no format that hone knows: expected {}, got {}",
-             fmt::join(kRowFormats | std::views::transform(keys_in_words), " or "), keys_of(row));
+  if (found.empty()) refuse_unknown(row);
   std::vector<const RowFormat*> best;
   for (const Match& one : found) {
     const bool is_part = std::ranges::any_of(
         found, [&](const Match& other) { return is_part_of(one.keys, other.keys); });
     if (!is_part) best.push_back(one.format);
   }
-  HONE_CHECK(
-      DataError, best.size() == 1,
-      "the row could be of the formats {}; say with data.format which one is meant",
-      fmt::join(best | std::views::transform([](const auto* format) { return format->name; }),
-                " and "));
+  Keys names;
+  for (const RowFormat* format : best) names.emplace_back(format->name);
+  HONE_CHECK(DataError, best.size() == 1,
+             "the row's keys ({}) could be of the formats {}; say with data.format which one is "
+             "meant",
+             keys_of(row), fmt::join(names, " and "));
   return *best[0];
+}
+
+const RowFormat& choose_format(const Row& first_row, const std::string& name,
+                               const std::string& file) {
+  if (name != "auto") return row_format_named(name);
+  const RowFormat& format = row_format_of(first_row);
+  log::info("rows    {}: {}", file, format.name);
+  return format;
+}
+
+Record to_record(Row row, const RowFormat& format) {
+  HONE_CHECK(DataError, !match(row, format).empty(), "expected a row of format {}, with {}; got {}",
+             format.name, keys_in_words(format), keys_of(row));
+  return format.to_record(std::move(row));
+}
+
+std::string wrong_columns(const Columns& columns, const std::string& format) {
+  const Keys known = known_keys(format);
+  for (const auto& [key, column] : columns)
+    if (std::ranges::find(known, key) == known.end())
+      return fmt::format(
+          "format {} has no key {}{}; the keys of the mapping are hone's, its values "
+          "the file's columns",
+          format, key, config::did_you_mean(key, known));
+  return {};
 }
 
 }  // namespace hone::datasets

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "datasets/columns.h"
 #include "datasets/load.h"
 #include "datasets/options.h"
 #include "datasets/record.h"
@@ -27,6 +29,8 @@ struct RowFormat {
   /// Keys that a row of this format has, separated by spaces; where there are several ways to write
   /// one, "|" stands between them: "input_ids | prompt_ids completion_ids label".
   std::string_view keys;
+  std::string_view optional;  ///< keys that it may have beside them
+  std::string_view help;      ///< for `hone explain`, as a sentence without its end
   /// @throws DataError saying what is wrong with the row; the caller adds its place
   Record (*to_record)(Row row);
   /// The way back, for `hone data convert`.
@@ -46,13 +50,21 @@ const RowFormat& row_format_named(std::string_view name);
 /// @throws DataError where it is of no format, or of several
 const RowFormat& row_format_of(const Row& row);
 
-/// True where the row has the keys of one of the format's ways.
-bool has_keys_of(const Row& row, const RowFormat& format);
+/// The format of a file whose first row this is, with data.columns applied; the log tells it.
+/// @param name as in data.format; "auto": what the row's keys say
+/// @throws DataError as row_format_of; ConfigError where there is no such format
+const RowFormat& choose_format(const Row& first_row, const std::string& name,
+                               const std::string& file);
+
+/// A row of a file of that format as a record.
+/// @throws DataError where it has not the format's keys, or they hold something else
+Record to_record(Row row, const RowFormat& format);
+
+/// What is wrong with a mapping of columns: a key that the format (as in data.format) does not
+/// have, with the nearest one that it has. Empty: nothing.
+std::string wrong_columns(const Columns& columns, const std::string& format);
 
 /// The row's keys, for messages.
 std::string keys_of(const Row& row);
-
-/// A format's ways in words: `"prompt" and "completion"`.
-std::string keys_in_words(const RowFormat& format);
 
 }  // namespace hone::datasets

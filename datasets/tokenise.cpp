@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/pipeline.h"
+#include "datasets/columns.h"
 #include "datasets/file_hashes.h"
 #include "datasets/record_example.h"
 #include "datasets/row_format.h"
@@ -28,7 +29,6 @@ constexpr std::size_t kBlocksPerThread = 4;
 struct ReadRow {
   io::RawRow raw;
   std::string problem;
-  bool is_first = false;  // of those that its file's format was known for
 };
 
 /// Rows of one file that follow one another.
@@ -58,8 +58,8 @@ bool truncate(Example& example, std::int64_t limit) {
 /// Reads files one after the other, in blocks of rows.
 class RowBlocks {
  public:
-  RowBlocks(const std::vector<std::string>& files, const std::string& format)
-      : files_(files), wanted_format_(format) {}
+  RowBlocks(const std::vector<std::string>& files, const DataOptions& options)
+      : files_(files), wanted_format_(options.format), columns_(options.columns) {}
 
   std::optional<RowBlock> next() {
     while (reader_ || open_next()) {
@@ -124,9 +124,8 @@ class RowBlocks {
     }
     const std::string where = reader_->where(row.raw.number);
     try {
-      format_ =
-          wanted_format_ == "auto" ? &row_format_of(value) : &row_format_named(wanted_format_);
-      row.is_first = true;
+      value = rename_columns(std::move(value), columns_);
+      format_ = &choose_format(value, wanted_format_, reader_->name());
     } catch (const DataError& error) {
       row.problem = fmt::format("{}: {}", where, error.what());
     } catch (const ConfigError& error) {
@@ -137,6 +136,7 @@ class RowBlocks {
 
   const std::vector<std::string>& files_;
   const std::string& wanted_format_;
+  const Columns& columns_;
   std::int64_t file_ = -1;
   std::shared_ptr<io::RowReader> reader_;  // of files_[file_]; null: at its end
   const RowFormat* format_ = nullptr;      // of that file; null: not known yet
@@ -170,7 +170,7 @@ class BlockTokeniser {
     }
     ++done.counts.read;
     try {
-      add_example(std::move(value), number, row.is_first, block, done);
+      add_example(std::move(value), number, block, done);
     } catch (const DataError& error) {
       done.problems.push_back(fmt::format("{}: {}", block.reader->where(number), error.what()));
     } catch (const ConfigError& error) {
@@ -178,13 +178,10 @@ class BlockTokeniser {
     }
   }
 
-  void add_example(Row value, std::int64_t number, bool is_first, const RowBlock& block,
+  void add_example(Row value, std::int64_t number, const RowBlock& block,
                    ExampleBlock& done) const {
-    const RowFormat& format = *block.format;
-    HONE_CHECK(DataError, has_keys_of(value, format),
-               "expected a row of format {}{}, with {}; got {}", format.name,
-               is_first ? "" : " as before it", keys_in_words(format), keys_of(value));
-    const Record record = format.to_record(std::move(value));
+    value = rename_columns(std::move(value), context_.options.columns);
+    const Record record = to_record(std::move(value), *block.format);
     Example example = to_example(record, context_);
     if (!fit(example, done.counts)) return;
     example.file = block.file;
@@ -270,7 +267,7 @@ RowCounts tokenise(const LoadRequest& request, const std::function<bool(Example)
     log::warn("data.max_length is {}, beyond the model's context of {} tokens", limit,
               request.context_length);
   const RowContext context(request.options, request.tools);
-  RowBlocks reader(request.files, request.options.format);
+  RowBlocks reader(request.files, request.options);
   const BlockTokeniser tokeniser(context, limit);
   Collector collector(take, request.settings, bytes_of(request.files));
   const int threads = std::max(1, request.settings.threads);

@@ -25,7 +25,7 @@ job_count() {
 # keeps them, so that quickstart and test can take turns without building anything twice.
 configure() {
   local tests=$1
-  local options=(-DHONE_CUDA="${HONE_CUDA:-AUTO}")
+  local options=(-DHONE_CUDA="${HONE_CUDA:-AUTO}" -DHONE_PARQUET="${HONE_PARQUET:-AUTO}")
   if grep -qs '^HONE_TESTS:BOOL=ON' build/CMakeCache.txt; then tests=ON; fi
   [[ -z ${HONE_DEPS:-} ]] || options+=(-DHONE_DEPS="$HONE_DEPS")
   [[ -z ${Torch_DIR:-} ]] || options+=(-DTorch_DIR="$Torch_DIR")

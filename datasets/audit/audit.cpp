@@ -66,7 +66,8 @@ Evidence::Evidence(const AuditInput& input)
     : benchmark(read_benchmark(input.benchmark, benchmark_places)) {
   lookups.tokenizer = input.tokenizer;
   if (!input.eval.empty()) {
-    eval = read_corpus({input.eval, input.train.format, input.train.threads}, lookups);
+    eval = read_corpus({input.eval, input.train.format, input.train.threads, input.train.columns},
+                       lookups);
     refuse_unreadable(*eval);
   }
   if (!input.benchmark.empty()) lookups.benchmark = &benchmark;

@@ -71,6 +71,7 @@ class FilePass {
                                    : static_cast<int>(std::thread::hardware_concurrency())),
         index_(first_index),
         is_named_(input.format != "auto"),
+        columns_(input.columns),
         format_(input.format == "auto" ? nullptr : &row_format_named(input.format)) {}
 
   /// The index after the file's last row.
@@ -109,7 +110,7 @@ class FilePass {
   /// The first row that is of some format decides for all after it.
   void find_format(const Waiting& first) {
     try {
-      format_ = &row_format_of(reader_->parse(io::RawRow(first.raw)));
+      format_ = &row_format_of(rename_columns(reader_->parse(io::RawRow(first.raw)), columns_));
     } catch (const DataError&) {
       // Told of when the row is parsed in its turn.
     }
@@ -133,11 +134,12 @@ class FilePass {
     }
     try {
       require_utf8(row.value, "");
-      const RowFormat& format = format_ != nullptr ? *format_ : row_format_of(row.value);
-      HONE_CHECK(DataError, is_named_ || &row_format_of(row.value) == &format,
+      Row renamed = rename_columns(row.value, columns_);
+      const RowFormat& format = format_ != nullptr ? *format_ : row_format_of(renamed);
+      HONE_CHECK(DataError, is_named_ || &row_format_of(renamed) == &format,
                  "expected a row of format {} as before it, got keys {}", format.name,
-                 keys_of(row.value));
-      Record record = format.to_record(row.value);
+                 keys_of(renamed));
+      Record record = to_record(std::move(renamed), format);
       if (record.kind == RecordKind::kConversation) check_conversation(record.value);
       row.record = std::move(record);
     } catch (const DataError& error) {
@@ -151,6 +153,7 @@ class FilePass {
   int threads_;
   std::int64_t index_;
   bool is_named_;
+  const Columns& columns_;
   const RowFormat* format_;  // null: not known yet
   bool at_end_ = false;
   std::vector<Waiting> block_;

@@ -16,6 +16,7 @@ struct Input {
   std::vector<std::string> files;
   std::string format = "auto";  ///< of RowFormat; auto: each file's first row decides
   int threads = 0;              ///< 0: as many as the machine runs at once
+  Columns columns = {};         ///< as data.columns
 };
 
 /// One row on its way through a pass.

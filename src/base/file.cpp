@@ -1,6 +1,7 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <glob.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -152,6 +153,16 @@ void LineFile::append(std::string_view line) {
   std::string whole(line);
   whole.push_back('\n');
   write_all(fd_, whole.data(), whole.size(), path_, 0);
+}
+
+std::vector<std::string> files_matching(const std::string& pattern) {
+  glob_t found{};
+  const int status = ::glob(pattern.c_str(), GLOB_BRACE, nullptr, &found);
+  std::vector<std::string> files;
+  for (std::size_t i = 0; status == 0 && i < found.gl_pathc; ++i)
+    if (!std::filesystem::is_directory(found.gl_pathv[i])) files.emplace_back(found.gl_pathv[i]);
+  ::globfree(&found);
+  return files;
 }
 
 void sync_folder(const std::filesystem::path& folder) {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace hone {
 
@@ -77,6 +78,10 @@ class LineFile {
   std::filesystem::path path_;
   int fd_ = -1;
 };
+
+/// The files that a shell pattern (`*`, `?`, `[a-c]`, `{a,b}`) stands for, sorted; folders are
+/// none.
+std::vector<std::string> files_matching(const std::string& pattern);
 
 /// Flushes a folder's entries to the disk, so that a rename in it survives a power cut.
 void sync_folder(const std::filesystem::path& folder);

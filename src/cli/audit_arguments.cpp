@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "datasets/files.h"
+
 namespace hone::cli {
 namespace {
 
@@ -34,6 +36,7 @@ AuditRows::AuditRows(const AuditArguments& arguments, const Common& common) {
     const engine::RunOptions options = arguments.config.load(common).options;
     input.train.files = options.data.train;
     input.train.format = options.data.format;
+    input.train.columns = options.data.columns;
     input.eval = options.data.eval;
     text = engine::open_text(engine::resolve_model(options.model.base), "");
   }
@@ -41,9 +44,11 @@ AuditRows::AuditRows(const AuditArguments& arguments, const Common& common) {
   if (!arguments.tokenizer.empty())
     text.tokenizer = tokenizer::Tokenizer::load(engine::resolve_model(arguments.tokenizer));
   if (text.tokenizer) input.tokenizer = &*text.tokenizer;
-  for (const auto* files : {&input.train.files, &input.eval, &input.benchmark})
+  for (auto* files : {&input.train.files, &input.eval, &input.benchmark}) {
     HONE_CHECK(ConfigError, std::find(files->begin(), files->end(), "-") == files->end(),
                "rows from standard input cannot be read twice; write them to a file first");
+    *files = datasets::expand_files(*files);
+  }
 }
 
 }  // namespace hone::cli

@@ -15,6 +15,9 @@ constexpr DataVerb kDataVerbs[] = {
     {"inspect", "Rows as the model sees them: what is trained on, weights, stop tokens.",
      declare_data_inspect},
     {"build", "Tokenise rows once, into the cache that runs read them from.", declare_data_build},
+    {"convert", "Rows of one format or container into another.", declare_data_convert},
+    {"split", "Rows into those to train on and those to evaluate on.", declare_data_split},
+    {"sample", "A number of rows, drawn at random.", declare_data_sample},
     {"render", "Conversations through the chat template.", declare_data_render},
 };
 

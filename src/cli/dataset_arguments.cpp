@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "datasets/files.h"
 #include "engine/run_data.h"
 #include "model/load.h"
 
@@ -60,6 +61,8 @@ std::unique_ptr<DatasetSetting> open_dataset_setting(const DatasetArguments& arg
       arguments.input.empty() ? arguments.config.load(common).options : options_of_input(arguments);
   auto setting = std::make_unique<DatasetSetting>();
   setting->options = options.data;
+  for (auto* files : {&setting->options.train, &setting->options.eval})
+    *files = datasets::expand_files(*files);
   if (!arguments.input.empty() && arguments.tokenizer.empty()) return setting;
   const fs::path base = engine::resolve_model(options.model.base);
   setting->text = engine::open_text(base, options.data.chat_template);

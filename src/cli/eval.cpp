@@ -77,7 +77,7 @@ ExitCode run_eval(const Arguments& arguments, const Common& common) {
     std::visit([&, &key = name](auto number) { results[key] = number; }, value);
   if (options.eval.exact_match) {
     const engine::ExactMatch match =
-        engine::measure_exact_match(decoder, text, options.data.eval, options.eval);
+        engine::measure_exact_match(decoder, text, options.data, options.eval);
     add_exact_match(match, common.json, results);
     show_samples(match, arguments.samples);
     log::info("\nexact match {:.1f} % of {} rows", 100 * match.rate(), match.answers.size());

@@ -2,17 +2,22 @@
 
 namespace hone::cli {
 
-std::string RowSource::where(const io::JsonlRow& row) const {
-  return fmt::format("{}:{}", reader_.name(), row.line_number);
+std::optional<PlacedRow> RowSource::next() {
+  io::RawRow raw;
+  if (!reader_->next(raw)) return std::nullopt;
+  const std::int64_t number = raw.number;
+  return PlacedRow{number, reader_->parse(std::move(raw))};
 }
 
-std::string RowSource::text(const io::JsonlRow& row, const char* key) const {
+std::string RowSource::where(const PlacedRow& row) const { return reader_->where(row.number); }
+
+std::string RowSource::text(const PlacedRow& row, const char* key) const {
   HONE_CHECK(DataError, row.value.contains(key) && row.value[key].is_string(),
              "{}: expected a text under `{}`", where(row), key);
   return row.value[key];
 }
 
-std::vector<std::int64_t> RowSource::ids(const io::JsonlRow& row, const char* key) const {
+std::vector<std::int64_t> RowSource::ids(const PlacedRow& row, const char* key) const {
   std::vector<std::int64_t> ids;
   const bool is_list = row.value.contains(key) && row.value[key].is_array();
   HONE_CHECK(DataError, is_list, "{}: expected a list of token ids under `{}`", where(row), key);
@@ -24,7 +29,7 @@ std::vector<std::int64_t> RowSource::ids(const io::JsonlRow& row, const char* ke
   return ids;
 }
 
-std::vector<std::int64_t> tokens_of(const io::JsonlRow& row, const RowSource& rows,
+std::vector<std::int64_t> tokens_of(const PlacedRow& row, const RowSource& rows,
                                     const engine::Text& text) {
   return rows.at(row, [&]() -> std::vector<std::int64_t> {
     if (row.value.contains("input_ids")) return rows.ids(row, "input_ids");

@@ -12,7 +12,7 @@ struct Arguments {
 
 using tokenizer::Tokenizer;
 
-nlohmann::ordered_json encode_row(const Tokenizer& tokenizer, const io::JsonlRow& row,
+nlohmann::ordered_json encode_row(const Tokenizer& tokenizer, const PlacedRow& row,
                                   const RowSource& rows, bool add_special_tokens) {
   const std::string text = rows.text(row, "text");
   const tokenizer::Encoding encoding =

@@ -70,6 +70,8 @@ std::string_view json_type(Type type) {
       return "list of numbers";
     case Type::kNumberMap:
       return "map of numbers";
+    case Type::kStringMap:
+      return "map of strings";
     case Type::kRecords:
       return "list of mappings";
   }

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "config/yaml.h"
 
 namespace hone::config {
@@ -190,6 +191,7 @@ class Resolver {
   void look_for(std::size_t i, const std::string& path) {
     std::error_code ignored;
     if (fs::exists(path, ignored)) return;
+    if (schema_.fields[i].path_pattern && !files_matching(path).empty()) return;
     const auto place = out_.given.find(schema_.fields[i].key);
     add(place != out_.given.end() ? place->second : Location{out_.source, 0}, schema_.fields[i].key,
         fmt::format("there is no file or folder {} (looked for from {})", quote(shortened(path)),

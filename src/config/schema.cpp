@@ -83,6 +83,7 @@ void apply(Field& field, const Range& range) {
 void apply(Field& field, Trait trait) {
   if (trait == Trait::kScalarOrList) field.scalar_or_list = true;
   if (trait == Trait::kExistingPath) field.existing_path = true;
+  if (trait == Trait::kExistingFiles) field.existing_path = field.path_pattern = true;
 }
 
 }  // namespace hone::config

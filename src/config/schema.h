@@ -46,7 +46,7 @@ struct Choices {
 struct Unit {
   std::string name;
 };
-enum class Trait { kScalarOrList, kExistingPath };
+enum class Trait { kScalarOrList, kExistingPath, kExistingFiles };
 
 inline Choices choices(std::vector<std::string> values) { return {std::move(values)}; }
 inline Unit unit(std::string name) { return {std::move(name)}; }
@@ -59,6 +59,8 @@ inline Range below(double high) { return {.high = high, .high_open = true}; }
 inline constexpr Trait kScalarOrList = Trait::kScalarOrList;
 /// The text is a path, and a file or folder has to be there when the config is loaded.
 inline constexpr Trait kExistingPath = Trait::kExistingPath;
+/// The same, or a shell pattern that matches a file.
+inline constexpr Trait kExistingFiles = Trait::kExistingFiles;
 
 /// In the place of a default: the user has to give the value.
 struct Required {

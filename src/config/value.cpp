@@ -52,6 +52,8 @@ std::string type_phrase(const Field& field) {
       return "a list of numbers" + bounds(field.range);
     case Type::kNumberMap:
       return "a mapping of names to numbers" + bounds(field.range);
+    case Type::kStringMap:
+      return "a mapping of names to names";
     case Type::kRecords:
       return "a list of mappings";
   }
@@ -152,6 +154,14 @@ auto read_list(const Node& node, Read read) {
   return values;
 }
 
+template <class Read>
+auto read_map(const Node& node, Read read) {
+  if (node.kind != Node::Kind::kMapping) refuse(node);
+  std::map<std::string, decltype(read(node))> values;
+  for (const Node& item : node.items) values[item.key] = read(item);
+  return values;
+}
+
 Value read_typed(const Node& node, const Field& field) {
   switch (field.type) {
     case Type::kNull:
@@ -171,12 +181,10 @@ Value read_typed(const Node& node, const Field& field) {
       if (field.scalar_or_list && node.kind == Node::Kind::kScalar)
         return std::vector<std::string>{read_string(node)};
       return read_list(node, read_string);
-    case Type::kNumberMap: {
-      if (node.kind != Node::Kind::kMapping) refuse(node);
-      std::map<std::string, double> values;
-      for (const Node& item : node.items) values[item.key] = read_number(item);
-      return values;
-    }
+    case Type::kNumberMap:
+      return read_map(node, read_number);
+    case Type::kStringMap:
+      return read_map(node, read_string);
   }
   refuse(node);
 }
@@ -204,7 +212,8 @@ struct Constraints {
       if (std::string why = (*this)(x); !why.empty()) return why;
     return {};
   }
-  std::string operator()(const std::map<std::string, double>& map) const {
+  template <class T>
+  std::string operator()(const std::map<std::string, T>& map) const {
     for (const auto& [key, x] : map)
       if (std::string why = (*this)(x); !why.empty()) return why;
     return {};
@@ -233,7 +242,8 @@ struct YamlWriter {
     for (const T& x : list) texts.push_back((*this)(x));
     return fmt::format("[{}]", fmt::join(texts, ", "));
   }
-  std::string operator()(const std::map<std::string, double>& map) const {
+  template <class T>
+  std::string operator()(const std::map<std::string, T>& map) const {
     std::vector<std::string> texts;
     for (const auto& [key, x] : map) texts.push_back((*this)(key) + ": " + (*this)(x));
     return fmt::format("{{{}}}", fmt::join(texts, ", "));

@@ -19,7 +19,8 @@ struct Schema;
 /// Every type that an option can have; std::monostate stands for null.
 using Value =
     std::variant<std::monostate, bool, std::int64_t, double, std::string, std::vector<std::string>,
-                 std::vector<double>, std::map<std::string, double>, std::vector<Record>>;
+                 std::vector<double>, std::map<std::string, double>, std::vector<Record>,
+                 std::map<std::string, std::string>>;
 
 /// One mapping in a list of them: every option of its table, in the table's order.
 struct Record {
@@ -37,7 +38,8 @@ enum class Type {
   kStrings,
   kNumbers,
   kNumberMap,
-  kRecords
+  kRecords,
+  kStringMap
 };
 
 /// Bounds of a number, or of each number of a list or map.
@@ -56,6 +58,7 @@ struct Field {
   bool required = false;        ///< there is no default
   bool scalar_or_list = false;  ///< `key: a` means `key: [a]`
   bool existing_path = false;   ///< each text must name a file or folder that exists
+  bool path_pattern = false;    ///< or, as a shell pattern, match a file
   std::vector<std::string> choices;
   Range range;
   std::shared_ptr<const Schema> item;  ///< kRecords: what each mapping of the list may hold

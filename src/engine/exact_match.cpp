@@ -4,7 +4,8 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "io/jsonl.h"
+#include "datasets/files.h"
+#include "datasets/record_reader.h"
 #include "model/generate.h"
 
 namespace hone::engine {
@@ -25,19 +26,18 @@ struct Question {
 };
 
 /// The row's conversation without its last turn, and what that turn was.
-Question question_of(const io::JsonlRow& row, const std::string& file, const Text& text) {
-  const std::string where = fmt::format("{}:{}", file, row.line_number);
-  const bool is_conversation = row.value.contains("messages") && row.value["messages"].is_array() &&
-                               row.value["messages"].size() >= 2 &&
-                               row.value["messages"].back().is_object() &&
-                               row.value["messages"].back().value("role", "") == "assistant" &&
-                               row.value["messages"].back().contains("content") &&
-                               row.value["messages"].back()["content"].is_string();
-  HONE_CHECK(DataError, is_conversation,
+Question question_of(const datasets::PlacedRecord& row, const Text& text) {
+  ordered_json asked = row.record.value;
+  const bool ends_with_answer = row.record.kind == datasets::RecordKind::kConversation &&
+                                asked["messages"].size() >= 2 &&
+                                asked["messages"].back().is_object() &&
+                                asked["messages"].back().value("role", "") == "assistant" &&
+                                asked["messages"].back().contains("content") &&
+                                asked["messages"].back()["content"].is_string();
+  HONE_CHECK(DataError, ends_with_answer,
              "{}: exact match needs a conversation that ends with an assistant's text; turn "
              "eval.exact_match off for other rows",
-             where);
-  ordered_json asked = row.value;
+             row.where);
   Question question;
   question.answer.expected = asked["messages"].back()["content"];
   asked["messages"].erase(asked["messages"].size() - 1);
@@ -57,13 +57,11 @@ double ExactMatch::rate() const {
 }
 
 ExactMatch measure_exact_match(const model::Decoder& decoder, const Text& text,
-                               const std::vector<std::string>& files, const EvalOptions& options) {
+                               const datasets::DataOptions& data, const EvalOptions& options) {
   const tokenizer::Tokenizer& tokenizer = text.require_tokenizer("eval.exact_match");
   std::vector<Question> questions;
-  for (const std::string& file : files) {
-    io::JsonlReader reader(file);
-    while (const auto row = reader.next()) questions.push_back(question_of(*row, file, text));
-  }
+  datasets::RecordReader reader(datasets::expand_files(data.eval), data.format, data.columns);
+  while (const auto row = reader.next()) questions.push_back(question_of(*row, text));
   model::SamplingOptions sampling{.max_new_tokens = options.max_new_tokens};
   for (const std::int32_t id : tokenizer.special().eos_ids) sampling.stop_ids.push_back(id);
 

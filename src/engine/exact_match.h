@@ -26,9 +26,9 @@ struct ExactMatch {
   double rate() const;  ///< share of exact answers, in [0, 1]
 };
 
-/// Lets the model answer the last assistant turn of every conversation in `files`.
+/// Lets the model answer the last assistant turn of every conversation in data.eval.
 /// @throws DataError for rows without an assistant turn at the end
 ExactMatch measure_exact_match(const model::Decoder& decoder, const Text& text,
-                               const std::vector<std::string>& files, const EvalOptions& options);
+                               const datasets::DataOptions& data, const EvalOptions& options);
 
 }  // namespace hone::engine

@@ -1,14 +1,10 @@
 #include "io/jsonl.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
+#include <algorithm>
+#include <utility>
 
 #include "base/error.h"
-#include "io/input_file.h"
-#include "io/json.h"
+#include "io/json_row.h"
 #include "io/utf8.h"
 
 namespace hone::io {
@@ -31,21 +27,11 @@ std::string_view hint(std::string_view line, std::int64_t line_number) {
 
 }  // namespace
 
-JsonlReader::JsonlReader(const std::filesystem::path& path) : name_(path.string()) {
-  if (path == "-") {
-    name_ = "<stdin>";
-    fd_ = STDIN_FILENO;
-    return;
-  }
-  require_file(path, "a JSONL file");
-  fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  HONE_CHECK(IoError, fd_ >= 0, "{}: cannot be opened for reading: {}", name_,
-             std::strerror(errno));
-}
+JsonlReader::JsonlReader(const std::filesystem::path& path)
+    : JsonlReader(open_bytes(path, "a JSONL file"), display_name(path)) {}
 
-JsonlReader::~JsonlReader() {
-  if (fd_ != STDIN_FILENO) ::close(fd_);
-}
+JsonlReader::JsonlReader(std::unique_ptr<ByteSource> source, std::string name)
+    : source_(std::move(source)), name_(std::move(name)) {}
 
 bool JsonlReader::read_more() {
   buffer_.erase(0, begin_);
@@ -55,13 +41,8 @@ bool JsonlReader::read_more() {
              name_, line_number_ + 1, kMaxRowBytes);
   const std::size_t old_size = buffer_.size();
   buffer_.resize(old_size + kReadBytes);
-  ssize_t n = 0;
-  do {
-    n = ::read(fd_, buffer_.data() + old_size, kReadBytes);
-  } while (n < 0 && errno == EINTR);
-  HONE_CHECK(IoError, n >= 0, "{}: reading failed at byte {}: {}", name_,
-             next_byte_ + static_cast<std::int64_t>(old_size), std::strerror(errno));
-  buffer_.resize(old_size + static_cast<std::size_t>(n));
+  const std::size_t n = source_->read(buffer_.data() + old_size, kReadBytes);
+  buffer_.resize(old_size + n);
   return n > 0;
 }
 
@@ -101,7 +82,7 @@ bool JsonlReader::next(RawRow& row) {
 nlohmann::ordered_json JsonlReader::parse(RawRow&& row) const {
   try {
     nlohmann::ordered_json value =
-        parse_ordered_json(row.line, {name_, row.first_line, row.first_byte});
+        parse_json_row(row.line, {name_, row.first_line, row.first_byte});
     HONE_CHECK(DataError, value.is_object(), "{}: the row is {}, expected an object {{...}}",
                where(row.number), value.type_name());
     return value;

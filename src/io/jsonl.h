@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "io/byte_source.h"
 #include "io/row_reader.h"
 
 namespace hone::io {
@@ -27,9 +29,8 @@ class JsonlReader final : public RowReader {
   /// @param path a file, a pipe, or "-" for standard input
   /// @throws DataError where there is no such file
   explicit JsonlReader(const std::filesystem::path& path);
-  ~JsonlReader() override;
-  JsonlReader(const JsonlReader&) = delete;
-  JsonlReader& operator=(const JsonlReader&) = delete;
+  /// @param name what messages call the source
+  JsonlReader(std::unique_ptr<ByteSource> source, std::string name);
 
   /// The next row, parsed; none at the end. After a DataError for a malformed row the next call
   /// goes on with the line after.
@@ -47,8 +48,8 @@ class JsonlReader final : public RowReader {
   std::optional<std::string_view> next_line();
   bool read_more();
 
+  std::unique_ptr<ByteSource> source_;
   std::string name_;
-  int fd_ = -1;
   std::string buffer_;  // what was read and not yet given out stands from begin_
   std::size_t begin_ = 0;
   std::int64_t next_byte_ = 0;  // offset in the file of buffer_[begin_]

@@ -41,9 +41,16 @@ class RowReader {
   virtual const std::string& name() const = 0;
 };
 
-/// Opens a file of rows.
+/// Opens a file of rows. What it is, its name and its first bytes say: JSONL, JSON, CSV, TSV, each
+/// also packed by gzip, or Parquet. Without one of their names it is JSON or JSONL.
 /// @param path a file, a pipe, or "-" for standard input
-/// @throws DataError where there is no such file, or it is no container that hone reads
+/// @throws DataError where there is no such file, or name and bytes say different things
 std::unique_ptr<RowReader> open_rows(const std::filesystem::path& path);
+
+/// True where the name is that of a file of rows.
+bool is_rows_name(const std::filesystem::path& path);
+
+/// The names' endings, for messages.
+std::string rows_suffixes();
 
 }  // namespace hone::io

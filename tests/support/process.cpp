@@ -54,6 +54,8 @@ std::vector<std::string> with_hone(const std::vector<std::string>& arguments) {
 
 }  // namespace
 
+std::string hone_binary() { return HONE_BINARY; }
+
 Finished run_program(const std::vector<std::string>& command) {
   const TempFolder folder;
   return wait_for(start(command, folder), folder);

@@ -12,6 +12,9 @@ struct Finished {
   std::string out, err;
 };
 
+/// The program's path.
+std::string hone_binary();
+
 /// Starts `hone` (build/hone) with arguments and waits for its end; nothing on stdin.
 Finished run_hone(const std::vector<std::string>& arguments);
 

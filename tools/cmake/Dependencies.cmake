@@ -1,6 +1,7 @@
 # Every third-party library as a target. What apt-get and pip bring is listed in tools/dependencies.
 find_package(Threads REQUIRED)
 find_package(OpenSSL REQUIRED)
+find_package(ZLIB REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
@@ -51,6 +52,7 @@ target_precompile_headers(hone_pch PRIVATE
   <filesystem> <functional> <map> <memory> <optional> <string> <vector>)
 
 include(Cuda)
+include(Parquet)
 
 if(HONE_TESTS)
   find_package(GTest REQUIRED)

@@ -44,7 +44,7 @@ TEST(Load, ReadsEveryType) {
       "data:\n  train: " +
           file +
           "\n  columns: [text, \"label\"]\n  shares: [.5, 1, 5e-1]\n"
-          "  mix: {a: 1, b: 2.5}\n  shuffle: false\n"
+          "  mix: {a: 1, b: 2.5}\n  names: {a: \"x: y\", b: c.d}\n  shuffle: false\n"
           "optim: {max_grad_norm: null, fused: True, warmup_steps: +3, learning_rate: 1.}\n",
       {"model.num_labels=2", "model.rope_scaling={type: linear, factor: 2}", "data.columns=[]"});
   EXPECT_EQ(options.seed, std::numeric_limits<std::int64_t>::min());
@@ -52,6 +52,7 @@ TEST(Load, ReadsEveryType) {
   EXPECT_TRUE(options.data.columns.empty());
   EXPECT_EQ(options.data.shares, (std::vector<double>{0.5, 1, 0.5}));
   EXPECT_EQ(options.data.mix, (std::map<std::string, double>{{"a", 1}, {"b", 2.5}}));
+  EXPECT_EQ(options.data.names, (std::map<std::string, std::string>{{"a", "x: y"}, {"b", "c.d"}}));
   EXPECT_FALSE(options.data.shuffle);
   EXPECT_EQ(options.optim.max_grad_norm, std::nullopt);
   EXPECT_EQ(options.optim.fused, true);
@@ -116,6 +117,8 @@ TEST(Load, RefusesValuesWithWhatWasExpected) {
       {"data: {shares: [0.5, 2]}", "a list of numbers from 0 to 1, got 2"},
       {"data: {mix: {a: 0}}", "a mapping of names to numbers above 0, got 0"},
       {"data: {mix: {a: x}}", "got \"x\""},
+      {"data: {names: [a]}", "a mapping of names to names, got a list"},
+      {"data: {names: {a: [b]}}", "a mapping of names to names, got a list"},
       {"optim: adamw", "run.yaml:2: optim: expected a mapping of options, got \"adamw\""},
       {"optim: [1]", "expected a mapping of options, got a list"},
   };
@@ -244,6 +247,7 @@ TEST(Dump, ShowsEveryKeyInDeclaredOrder) {
   auto options = defaults<RunOptions>();
   options.model.base = "a b";
   options.data.mix = {{"x", 1e-5}, {"no", 3}};
+  options.data.names = {{"a", "null"}, {"b", "c.d"}};
   EXPECT_EQ(dump(options), R"(seed: 42
 model:
   base: "a b"
@@ -259,6 +263,7 @@ data:
   template_file: null
   shares: [0.9, 0.1]
   mix: {"no": 3.0, x: 1.0e-05}
+  names: {a: "null", b: c.d}
   shuffle: true
 optim:
   name: adamw
@@ -320,6 +325,7 @@ TEST(Dump, LoadsAsTheSameOptions) {
       options.model.revision = text;
       options.model.num_labels = std::numeric_limits<std::int64_t>::max();
       options.data.mix = {{text, std::max(number, tiny)}, {"other", 1}};
+      options.data.names = {{text, text}, {"other", ""}};
       options.optim.weight_decay = number;
       options.optim.max_grad_norm = std::nullopt;
       options.optim.fused = false;
@@ -328,6 +334,7 @@ TEST(Dump, LoadsAsTheSameOptions) {
       EXPECT_EQ(again.model.base, text);
       EXPECT_EQ(again.model.revision, text);
       EXPECT_EQ(again.data.mix, options.data.mix);
+      EXPECT_EQ(again.data.names, options.data.names);
       EXPECT_EQ(again.optim.weight_decay, number);
       EXPECT_EQ(dump(again), yaml);
     }

@@ -55,6 +55,7 @@ const Table<DataOptions>& DataOptions::table() {
                 "A chat template."),
           field("shares", &DataOptions::shares, {0.9, 0.1}, range(0, 1), "Parts of a split."),
           field("mix", &DataOptions::mix, {}, above(0), "Weight by file."),
+          field("names", &DataOptions::names, {}, "Columns by key."),
           field("shuffle", &DataOptions::shuffle, true, "Whether rows change their order."),
       });
   return table;

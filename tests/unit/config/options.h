@@ -40,6 +40,7 @@ struct DataOptions {
   std::optional<std::string> template_file;
   std::vector<double> shares;
   std::map<std::string, double> mix;
+  std::map<std::string, std::string> names;
   bool shuffle;
   static const Table<DataOptions>& table();
 };

@@ -85,7 +85,7 @@ TEST_F(TokenRows, SayWhereAndWhatIsWrong) {
   says(R"({"input_ids":[1],"labels":[1],"completion_mask":[1]})", "keep the one that is meant");
   says(R"({"input_ids":[1,2],"assistant_masks":[0,1]})", "name it \"completion_mask\"");
   says(R"({"input_ids":[1,2],"attention_mask":[1,0]})", "the row is padded");
-  says(R"({"messages":[]})", "with \"input_ids\"; got \"messages\"");
+  says(R"({"messages":[]})", "with \"input_ids\" or \"prompt_ids\"");
   says(R"([1,2])", "the row is array, expected an object");
   says("{\"input_ids\":[1,2],\"x\":\"\xff\"}", "UTF-8");
   says(R"({"input_ids":[1,2)", "rows.jsonl:3");
@@ -117,10 +117,10 @@ TEST_F(TokenRows, OfSeveralFilesKeepTheirOrder) {
 }
 
 TEST_F(TokenRows, OfUnknownFormatAreRefusedWithTheirKeys) {
-  const std::string message = refusal(R"({"conversations":[],"id":1})");
+  const std::string message = refusal(R"({"dialogue":[],"id":1})");
   EXPECT_TRUE(test::contains(message, "rows.jsonl:1: "));
-  EXPECT_TRUE(
-      test::contains(message, "\"messages\" or \"input_ids\", got \"conversations\", \"id\""));
+  EXPECT_TRUE(test::contains(message, "its keys are \"dialogue\", \"id\""));
+  EXPECT_TRUE(test::contains(message, "tokens: \"input_ids\""));
   EXPECT_TRUE(test::contains(refusal(R"({"messages":[],"input_ids":[1]})"), "data.format"));
 }
 
