@@ -61,9 +61,9 @@ class Examination {
     for (std::size_t t = 1; t < example.ids.size(); ++t) {
       if (std::find(stop_ids_.begin(), stop_ids_.end(), example.ids[t]) == stop_ids_.end())
         continue;
-      if (example.weights[t] == 1.0f) {
+      if (example.is_trained(t)) {
         ++report_.trained_stops;
-      } else if (t > 1 && example.weights[t - 1] == 1.0f) {
+      } else if (example.is_trained(t - 1)) {
         ++report_.dangling_stops;
         if (culprits_.dangling_stop == nullptr) culprits_.dangling_stop = &example;
       }

@@ -9,7 +9,7 @@
 
 namespace hone::datasets {
 
-/// What the mask contract looked at. Trained: of full weight, so prompt_loss_weight hides nothing.
+/// What the mask contract looked at. Trained: as Example::is_trained says.
 struct ContractReport {
   std::int64_t rows = 0;
   std::int64_t tokens = 0;

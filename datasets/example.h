@@ -9,16 +9,22 @@ namespace hone::datasets {
 /// One document as it is trained on.
 struct Example {
   std::vector<std::int32_t> ids;
-  /// One for each id: how much predicting it from those before counts in the loss. 1 for tokens of
-  /// the response. The first one has no effect, because nothing comes before it.
+  /// One for each id: how much predicting it from those before counts in the loss. The first one
+  /// has no effect, because nothing comes before it.
   std::vector<float> weights;
+  /// One for each id: 1 where it is of a response, 0 where it is of the prompt, whatever either
+  /// weighs. The mask contract looks at responses, so that prompt_loss_weight hides nothing.
+  std::vector<std::uint8_t> responses;
   std::int32_t file = 0;               ///< place in Dataset::files
   std::int64_t row = 0;                ///< line in that file, from 1
   std::int32_t straddling_tokens = 0;  ///< lie across the border between prompt and response
   bool prompt_differs = false;         ///< see RowCounts::prompt_differs
 
   std::int64_t length() const { return static_cast<std::int64_t>(ids.size()); }
-  /// Tokens of full weight; the first token is never one, as nothing predicts it.
+  /// Of a response, and with a weight; the first token never is, as nothing predicts it.
+  bool is_trained(std::size_t token) const {
+    return token > 0 && responses[token] != 0 && weights[token] > 0;
+  }
   std::int64_t trained_tokens() const;
 };
 

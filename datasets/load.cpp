@@ -21,6 +21,7 @@ namespace {
 bool truncate(Example& example, std::int64_t limit) {
   example.ids.resize(static_cast<std::size_t>(limit));
   example.weights.resize(static_cast<std::size_t>(limit));
+  example.responses.resize(static_cast<std::size_t>(limit));
   return example.trained_tokens() > 0;
 }
 

@@ -16,7 +16,6 @@ namespace {
 using tokenizer::AssistantTurn;
 using tokenizer::Rendered;
 using tokenizer::RenderOptions;
-using tokenizer::TextRange;
 
 /// What strftime_now tells a template: the date that Llama's own templates fall back to. Were it
 /// today's, a run resumed tomorrow would not train on the same tokens.
@@ -49,11 +48,11 @@ std::vector<AssistantTurn> trained_turns(const Row& messages, const RenderOption
 }
 
 /// The turns' stretches of text, ascending and apart; at least one.
-std::vector<TextRange> ranges_of(const std::vector<AssistantTurn>& turns) {
-  std::vector<TextRange> ranges;
+std::vector<WeighedRange> ranges_of(const std::vector<AssistantTurn>& turns) {
+  std::vector<WeighedRange> ranges;
   for (const AssistantTurn& turn : turns) {
-    const std::size_t begin = std::max(turn.begin, ranges.empty() ? 0 : ranges.back().end);
-    if (begin < turn.end) ranges.push_back({begin, turn.end});
+    const std::size_t begin = std::max(turn.begin, ranges.empty() ? 0 : ranges.back().range.end);
+    if (begin < turn.end) ranges.push_back({{begin, turn.end}});
   }
   HONE_CHECK(DataError, !ranges.empty(),
              "the chat template prints nothing of the assistant's messages that are trained on; "
@@ -90,6 +89,7 @@ Example read_message_row(const Row& row, const RowContext& context) {
   Example example;
   example.ids = std::move(encoding.ids);
   example.weights = std::move(weighed.weights);
+  example.responses = std::move(weighed.responses);
   example.straddling_tokens = weighed.straddling_tokens;
   example.prompt_differs =
       !std::all_of(turns.begin(), turns.end(), [](const auto& turn) { return turn.prefix_ok; });

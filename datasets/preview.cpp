@@ -38,13 +38,13 @@ std::string text_of(const tokenizer::Tokenizer& tokenizer, std::span<const std::
 }  // namespace
 
 std::string preview(const Example& example, const tokenizer::Tokenizer& tokenizer, bool colour) {
-  HONE_ASSERT(example.ids.size() == example.weights.size());
+  HONE_ASSERT(example.ids.size() == example.weights.size() &&
+              example.ids.size() == example.responses.size());
   std::string shown;
   for (std::size_t begin = 0, end = 0; begin < example.ids.size(); begin = end) {
-    const auto is_trained = [&](std::size_t t) { return t > 0 && example.weights[t] == 1.0f; };
-    while (end < example.ids.size() && is_trained(end) == is_trained(begin)) ++end;
+    while (end < example.ids.size() && example.is_trained(end) == example.is_trained(begin)) ++end;
     const std::string text = visible(text_of(tokenizer, example.ids, begin, end));
-    if (!is_trained(begin)) {
+    if (!example.is_trained(begin)) {
       shown += text;
     } else {
       shown += colour ? "\x1b[32m" + text + "\x1b[0m" : "[[" + text + "]]";

@@ -58,11 +58,11 @@ void add_tokens(const ordered_json& messages, const tokenizer::RenderOptions& op
   const tokenizer::Tokenizer& tokenizer = text.require_tokenizer("--tokens");
   const tokenizer::Encoding encoding =
       tokenizer.encode(rendered.text, {.literal = tokenizer::literal_ranges(rendered)});
-  std::vector<tokenizer::TextRange> trained;
+  std::vector<datasets::WeighedRange> trained;
   if (!options.add_generation_prompt)
     for (const tokenizer::AssistantTurn& turn : tokenizer::find_assistant_turns(
              *text.chat_template, messages, options, rendered, tokenizer.special_token_texts()))
-      trained.push_back({turn.begin, turn.end});
+      trained.push_back({{turn.begin, turn.end}});
   out["ids"] = encoding.ids;
   out["weights"] = datasets::weigh_tokens(encoding.offsets, trained, 0).weights;
 }
