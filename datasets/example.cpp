@@ -37,6 +37,20 @@ std::string Dataset::where(const Example& example) const {
   return fmt::format("{}:{}", files.at(static_cast<std::size_t>(example.file)), example.row);
 }
 
+std::vector<std::string> describe_changes(const RowCounts& counts) {
+  constexpr std::array<std::string_view, kTemplateChangeKinds> kKinds = {
+      "leaves something of the messages out", "prints something of the messages in part or changed",
+      "takes white space off the messages' ends"};
+  std::vector<std::string> lines;
+  for (std::size_t kind = 0; kind < kKinds.size(); ++kind) {
+    const ChangeCount& count = counts.changes[kind];
+    if (count.rows == 0) continue;
+    lines.push_back(fmt::format("the chat template {} in {} of {} rows; the first: {}",
+                                kKinds[kind], count.rows, counts.rendered, count.first));
+  }
+  return lines;
+}
+
 std::string summary(const Dataset& dataset) {
   const std::int64_t tokens = dataset.tokens();
   std::int64_t trained = 0;

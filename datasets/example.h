@@ -1,10 +1,20 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 namespace hone::datasets {
+
+/// Something of a message that the chat template did not print as it is.
+struct TemplateChange {
+  enum Kind : std::uint8_t { kDropped, kCut, kTrimmed };
+  Kind kind;
+  std::string what;  ///< "messages[1] (assistant): reasoning_content is not printed"
+};
+inline constexpr std::size_t kTemplateChangeKinds = 3;
 
 /// One document as it is trained on.
 struct Example {
@@ -15,10 +25,11 @@ struct Example {
   /// One for each id: 1 where it is of a response, 0 where it is of the prompt, whatever either
   /// weighs. The mask contract looks at responses, so that prompt_loss_weight hides nothing.
   std::vector<std::uint8_t> responses;
-  std::int32_t file = 0;               ///< place in Dataset::files
-  std::int64_t row = 0;                ///< line in that file, from 1
-  std::int32_t straddling_tokens = 0;  ///< lie across the border between prompt and response
-  bool prompt_differs = false;         ///< see RowCounts::prompt_differs
+  std::int32_t file = 0;                ///< place in Dataset::files
+  std::int64_t row = 0;                 ///< line in that file, from 1
+  std::int32_t straddling_tokens = 0;   ///< lie across the border between prompt and response
+  bool prompt_differs = false;          ///< see RowCounts::prompt_differs
+  std::vector<TemplateChange> changes;  ///< see RowCounts::changes
 
   std::int64_t length() const { return static_cast<std::int64_t>(ids.size()); }
   /// Of a response, and with a weight; the first token never is, as nothing predicts it.
@@ -26,6 +37,12 @@ struct Example {
     return token > 0 && responses[token] != 0 && weights[token] > 0;
   }
   std::int64_t trained_tokens() const;
+};
+
+/// Rows in which a template changed something of one kind.
+struct ChangeCount {
+  std::int64_t rows = 0;
+  std::string first;  ///< where, and what: the first of them
 };
 
 /// What became of the rows of the files.
@@ -38,6 +55,7 @@ struct RowCounts {
   /// A server, given what stands before a trained message, would write the prompt otherwise than it
   /// stands in the row's text: the chat template is not consistent.
   std::int64_t prompt_differs = 0;
+  std::array<ChangeCount, kTemplateChangeKinds> changes;  ///< by TemplateChange::Kind
   std::int64_t longest = 0;  ///< tokens of the longest row, before any cut
 };
 
@@ -55,6 +73,9 @@ struct Dataset {
   /// "file:line" of an example, for messages.
   std::string where(const Example& example) const;
 };
+
+/// A line for each kind of change that a chat template made: how many rows, and the first of them.
+std::vector<std::string> describe_changes(const RowCounts& counts);
 
 /// One line that says how much there is and what was left out.
 std::string summary(const Dataset& dataset);

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <utility>
 
@@ -53,6 +54,7 @@ class Loader {
                fmt::join(dataset_.files, ", "), dataset_.counts.read, limit_,
                dataset_.counts.longest);
     dataset_.sha256 = hash_.hex();
+    for (const std::string& line : describe_changes(dataset_.counts)) log::warn("{}", line);
     return std::move(dataset_);
   }
 
@@ -119,8 +121,20 @@ class Loader {
     example.row = row;
     counts.straddling += example.straddling_tokens > 0;
     counts.prompt_differs += example.prompt_differs;
+    count_changes(example);
     dataset_.examples.push_back(std::move(example));
     return true;
+  }
+
+  /// Each kind once a row.
+  void count_changes(const Example& example) {
+    std::array<bool, kTemplateChangeKinds> seen{};
+    for (const TemplateChange& change : example.changes) {
+      ChangeCount& count = dataset_.counts.changes[change.kind];
+      if (std::exchange(seen[change.kind], true)) continue;
+      if (count.rows++ == 0)
+        count.first = fmt::format("{}: {}", dataset_.where(example), change.what);
+    }
   }
 
   void add_problem(std::string problem) {

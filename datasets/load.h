@@ -19,6 +19,7 @@ struct TextTools {
   const tokenizer::Tokenizer* tokenizer = nullptr;
   const tokenizer::ChatTemplate* chat_template = nullptr;
   std::int64_t vocab_size = 0;  ///< ids that the model knows; 0: not known, any id is taken
+  std::vector<std::int32_t> stop_ids = {};  ///< end a response where the model is served
 };
 
 /// Wrong rows that are told of at once; reading stops there.

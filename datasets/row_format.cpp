@@ -60,7 +60,7 @@ struct Match {
 RowContext::RowContext(const DataOptions& data_options, const TextTools& text_tools)
     : options(data_options), tools(text_tools) {
   if (tools.tokenizer == nullptr) return;
-  special_tokens = tools.tokenizer->special_token_texts();
+  stops = tokenizer::make_stop_tokens(*tools.tokenizer, tools.stop_ids);
   template_variables = tools.tokenizer->special().names;
 }
 

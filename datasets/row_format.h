@@ -3,11 +3,11 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "datasets/load.h"
 #include "datasets/options.h"
 #include "datasets/record.h"
+#include "tokenizer/turns.h"
 
 namespace hone::datasets {
 
@@ -17,7 +17,7 @@ struct RowContext {
 
   const DataOptions& options;
   const TextTools& tools;
-  std::vector<std::string> special_tokens;
+  tokenizer::StopTokens stops;
   Row template_variables = Row::object();  ///< "bos_token", "eos_token", ...
 };
 

@@ -64,8 +64,8 @@ std::vector<std::vector<std::int64_t>> read_prompts(const Arguments& arguments,
 ExitCode run_generate(Arguments arguments, const Common& common) {
   const OpenedModel opened = open_model(arguments.model, common);
   const auto prompts = read_prompts(arguments, opened.text);
-  for (const std::int32_t id : opened.text.require_tokenizer("generate").special().eos_ids)
-    arguments.sampling.stop_ids.push_back(id);
+  opened.text.require_tokenizer("generate");
+  for (const std::int32_t id : opened.text.stop_ids()) arguments.sampling.stop_ids.push_back(id);
   if (!common.seed.empty()) arguments.sampling.seed = std::stoull(common.seed);
   for (std::size_t begin = 0; begin < prompts.size(); begin += arguments.batch_size) {
     const std::size_t end = std::min(prompts.size(), begin + arguments.batch_size);

@@ -3,9 +3,12 @@
 #include <ctime>
 #include <map>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 
 #include "tokenizer/jinja/interpreter.h"
+#include "tokenizer/jinja/main_loop.h"
 #include "tokenizer/jinja/syntax.h"
 #include "tokenizer/jinja/value.h"
 
@@ -28,11 +31,22 @@ class Evaluator {
 
   void run(const ast::statements& body, const ScopePtr& scope, Program::Output& output);
 
+  /// The same, and what `watch` wants on the way.
+  void run_watched(const ast::statements& body, const MainLoop& loop, PrefixWatch& watch,
+                   const ScopePtr& scope, Program::Output& output);
+
   /// The byte of the source that was evaluated last, for messages.
   std::size_t position() const { return position_; }
 
  private:
   enum class Flow { kNext, kBreak, kContinue };
+
+  struct Watched {
+    const ast::statement* loop;
+    std::span<const ast::statement_ptr> rest;
+    bool rest_reads_messages;
+    PrefixWatch* watch;
+  };
 
   // Statements append to `out`.
   Flow execute(const ast::statements& body, const ScopePtr& scope, Text& out);
@@ -43,6 +57,8 @@ class Evaluator {
   void execute_macro(const ast::macro_statement& node, const ScopePtr& scope);
   void execute_call(const ast::call_statement& node, const ScopePtr& scope, Text& out);
   void mark_generation(const Text& out);
+  void find_prefix(const Value& item, bool is_done, const ScopePtr& scope, const Text& out);
+  std::optional<Text> render_rest(const PrefixWatch::Wanted& wanted, const ScopePtr& scope);
   Text capture(const ast::statements& body, const ScopePtr& scope);
   List loop_items(const ast::for_statement& node, const ScopePtr& scope);
   void assign(const ast::statement& target, const Value& value, const ScopePtr& scope);
@@ -65,6 +81,7 @@ class Evaluator {
   const std::string& source_;
   const std::tm now_;
   Program::Output* output_ = nullptr;
+  std::optional<Watched> watched_;
   std::size_t position_ = 0;
   int depth_ = 0;
 };

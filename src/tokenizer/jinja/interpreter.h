@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tokenizer/jinja/main_loop.h"
 #include "tokenizer/jinja/value.h"
 #include "tokenizer/utf8.h"
 
@@ -30,10 +31,15 @@ class Program {
     std::vector<TextRange> generated;
   };
 
+  /// Whether `render` takes up beginnings.
+  bool has_main_loop() const;
+
   /// @param variables what the template sees besides the language's own functions
   /// @param now what strftime_now prints
   /// @throws DataError with the line and what Python's Jinja would raise
-  Output render(const std::map<std::string, Value>& variables, const std::tm& now) const;
+  /// @param watch where the template has a MainLoop, takes up what beginnings of the messages give
+  Output render(const std::map<std::string, Value>& variables, const std::tm& now,
+                PrefixWatch* watch = nullptr) const;
 
  private:
   struct Tree;

@@ -89,12 +89,15 @@ Evaluator::Flow Evaluator::execute_for(const ast::for_statement& node, const Sco
   const auto items = std::make_shared<const List>(loop_items(node, scope));
   if (items->empty()) return execute(node.default_block, scope, out);
   const auto loop = std::make_shared<Loop>(Loop{.items = items});
+  const bool is_watched = watched_ && watched_->loop == &node;
   for (std::size_t i = 0; i < items->size(); ++i) {
     loop->index0 = i;
     const ScopePtr inner = inner_scope(scope);
     inner->variables["loop"] = Value(loop);
     assign(*node.loopvar, (*items)[i], inner);
+    if (is_watched) find_prefix((*items)[i], false, scope, out);
     if (execute(node.body, inner, out) == Flow::kBreak) break;
+    if (is_watched) find_prefix((*items)[i], true, scope, out);
   }
   return Flow::kNext;
 }
