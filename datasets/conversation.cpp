@@ -139,6 +139,11 @@ Json read_variables(const Json& row) {
   HONE_CHECK(DataError, variables->is_object(),
              "\"chat_template_kwargs\" is {}, expected an object of variables for the template",
              variables->type_name());
+  for (const auto& item : variables->items())
+    HONE_CHECK(DataError, !item.key().ends_with("_token"),
+               "chat_template_kwargs.{} would stand for a special token; those are the "
+               "tokenizer's to name",
+               item.key());
   return *variables;
 }
 

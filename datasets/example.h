@@ -29,7 +29,7 @@ struct Example {
   std::int64_t row = 0;                 ///< line in that file, from 1
   std::int32_t straddling_tokens = 0;   ///< lie across the border between prompt and response
   bool prompt_differs = false;          ///< see RowCounts::prompt_differs
-  std::vector<TemplateChange> changes;  ///< see RowCounts::changes
+  std::vector<TemplateChange> changes;  ///< counted by load, and then gone; see RowCounts::changes
 
   std::int64_t length() const { return static_cast<std::int64_t>(ids.size()); }
   /// Of a response, and with a weight; the first token never is, as nothing predicts it.

@@ -121,15 +121,15 @@ class Loader {
     example.row = row;
     counts.straddling += example.straddling_tokens > 0;
     counts.prompt_differs += example.prompt_differs;
-    count_changes(example);
+    count_changes(std::exchange(example.changes, {}), example);
     dataset_.examples.push_back(std::move(example));
     return true;
   }
 
   /// Each kind once a row.
-  void count_changes(const Example& example) {
+  void count_changes(const std::vector<TemplateChange>& changes, const Example& example) {
     std::array<bool, kTemplateChangeKinds> seen{};
-    for (const TemplateChange& change : example.changes) {
+    for (const TemplateChange& change : changes) {
       ChangeCount& count = dataset_.counts.changes[change.kind];
       if (std::exchange(seen[change.kind], true)) continue;
       if (count.rows++ == 0)

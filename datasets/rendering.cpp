@@ -1,5 +1,7 @@
 #include "datasets/rendering.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <optional>
 #include <set>

@@ -1,5 +1,7 @@
 #include "datasets/template_changes.h"
 
+#include <fmt/format.h>
+
 #include <map>
 #include <string>
 #include <string_view>

@@ -28,18 +28,24 @@ ExitCode run_check(const Arguments& arguments, const Common& common) {
   const datasets::Sampler sampler = engine::make_sampler(options, data.train);
   const std::int64_t steps = engine::total_steps(options.train, sampler);
   const datasets::RowCounts& counts = data.train.counts;
-  const nlohmann::ordered_json summary = {{"ok", true},
-                                          {"parameters", model::parameter_count(spec)},
-                                          {"rows", data.train.examples.size()},
-                                          {"rows_dropped_overlong", counts.dropped_overlong},
-                                          {"rows_truncated", counts.truncated},
-                                          {"rows_straddling", counts.straddling},
-                                          {"tokens", data.train.tokens()},
-                                          {"trained_tokens", data.contract.trained_tokens},
-                                          {"longest_row_tokens", counts.longest},
-                                          {"eval_rows", data.eval.examples.size()},
-                                          {"steps", steps},
-                                          {"steps_per_epoch", sampler.steps_per_epoch(0)}};
+  using datasets::TemplateChange;
+  const auto rows_of = [&](TemplateChange::Kind kind) { return counts.changes[kind].rows; };
+  const nlohmann::ordered_json summary = {
+      {"ok", true},
+      {"parameters", model::parameter_count(spec)},
+      {"rows", data.train.examples.size()},
+      {"rows_dropped_overlong", counts.dropped_overlong},
+      {"rows_truncated", counts.truncated},
+      {"rows_straddling", counts.straddling},
+      {"rows_template_drops_from", rows_of(TemplateChange::kDropped)},
+      {"rows_template_cuts", rows_of(TemplateChange::kCut)},
+      {"rows_template_trims", rows_of(TemplateChange::kTrimmed)},
+      {"tokens", data.train.tokens()},
+      {"trained_tokens", data.contract.trained_tokens},
+      {"longest_row_tokens", counts.longest},
+      {"eval_rows", data.eval.examples.size()},
+      {"steps", steps},
+      {"steps_per_epoch", sampler.steps_per_epoch(0)}};
   if (common.json) {
     print_row(summary);
     return ExitCode::kDone;

@@ -105,8 +105,8 @@ Action declare_data_render(CLI::App& command, const Common&) {
   command.add_option("--input", arguments->input, "JSONL rows of `messages` (- for stdin)")
       ->required();
   command.add_option("--template", arguments->chat_template,
-                     "Instead of the model's own template: a name (" +
-                         tokenizer::template_names() + ") or a Jinja file");
+                     "Instead of the model's own template: a name (" + tokenizer::template_names() +
+                         ") or a Jinja file");
   command.add_option("--now", arguments->now,
                      "What strftime_now sees (ISO 8601); without it 2024-07-26, as in training");
   command.add_flag("--add-generation-prompt", arguments->add_generation_prompt,

@@ -69,6 +69,9 @@ Text open_text(const fs::path& model, const std::string& chat_template) {
   }
   if (chat_template.empty()) return text;
   text.named_template = tokenizer::find_named_template(chat_template);
+  HONE_CHECK(ConfigError, text.named_template || fs::is_regular_file(chat_template),
+             "chat template {}: expected one of {}, or a Jinja file, and there is no such file",
+             chat_template, tokenizer::template_names());
   text.chat_template.emplace(text.named_template ? std::string(text.named_template->source)
                                                  : read_file(chat_template));
   return text;

@@ -10,7 +10,7 @@ namespace hone::tokenizer::jinja {
 
 struct Program::Tree {
   explicit Tree(const std::string& source)
-      : syntax(parse_template(source)), main_loop(find_main_loop(syntax.program)) {}
+      : syntax(parse_template(source)), main_loop(find_main_loop(syntax.body)) {}
   Syntax syntax;
   std::optional<MainLoop> main_loop;
 };
@@ -23,15 +23,15 @@ bool Program::has_main_loop() const { return tree_->main_loop.has_value(); }
 
 Program::Output Program::render(const std::map<std::string, Value>& variables, const std::tm& now,
                                 PrefixWatch* watch) const {
-  Evaluator evaluator(tree_->syntax.source, now);
+  Evaluator evaluator(now);
   auto scope = std::make_shared<Scope>();
   scope->variables = variables;
   Output output;
   try {
     if (watch != nullptr && tree_->main_loop) {
-      evaluator.run_watched(tree_->syntax.program.body, *tree_->main_loop, *watch, scope, output);
+      evaluator.run_watched(tree_->syntax.body, *tree_->main_loop, *watch, scope, output);
     } else {
-      evaluator.run(tree_->syntax.program.body, scope, output);
+      evaluator.run(tree_->syntax.body, scope, output);
     }
   } catch (const TemplateFault& fault) {
     throw DataError(fmt::format("chat template, line {}: {}",

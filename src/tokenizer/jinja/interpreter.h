@@ -13,11 +13,10 @@
 
 namespace hone::tokenizer::jinja {
 
-/// A template that was parsed once. llama.cpp's lexer and parser make the syntax tree (with
-/// trim_blocks, lstrip_blocks, loop controls and generation tags, as transformers sets them); hone
-/// evaluates it itself, because each character must keep its origin and because an undefined value
-/// must be refused where Python refuses it.
-/// Immutable; may be rendered by many threads at once.
+/// A template that was parsed once, in Jinja as transformers sets it up: trim_blocks,
+/// lstrip_blocks, loop controls and generation tags. No library does: each character must keep its
+/// origin, and an undefined value must be refused where Python refuses it. Immutable; may be
+/// rendered by many threads at once.
 class Program {
  public:
   /// @throws DataError naming line and reason when the source is not a template, or is larger or

@@ -4,7 +4,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "tokenizer/jinja/syntax.h"
+#include "tokenizer/jinja/ast.h"
 #include "tokenizer/jinja/value.h"
 
 namespace hone::tokenizer::jinja {
@@ -13,7 +13,7 @@ namespace hone::tokenizer::jinja {
 /// messages follow: rendering the first `count` messages runs exactly as rendering all of them
 /// until the loop ends, and only what stands behind the loop has to be run again.
 struct MainLoop {
-  std::size_t statement;     ///< place in the program's body
+  std::size_t statement;     ///< place in the template's body
   bool rest_reads_messages;  ///< something behind the loop does
 };
 
@@ -26,7 +26,7 @@ struct MainLoop {
 ///     itself;
 ///   - behind it, `messages` is read by no other name;
 ///   - namespaces, the only values that change, are each held by a variable of their own.
-std::optional<MainLoop> find_main_loop(const ast::program& program);
+std::optional<MainLoop> find_main_loop(const ast::Nodes& body);
 
 /// Renderings of beginnings of a conversation that are wanted beside that of the whole.
 struct PrefixWatch {

@@ -28,7 +28,7 @@ class Snapshot {
 
 }  // namespace
 
-void Evaluator::run_watched(const ast::statements& body, const MainLoop& loop, PrefixWatch& watch,
+void Evaluator::run_watched(const ast::Nodes& body, const MainLoop& loop, PrefixWatch& watch,
                             const ScopePtr& scope, Program::Output& output) {
   watched_ = Watched{body[loop.statement].get(), std::span(body).subspan(loop.statement + 1),
                      loop.rest_reads_messages, &watch};
@@ -63,7 +63,7 @@ std::optional<Text> Evaluator::render_rest(const PrefixWatch::Wanted& wanted,
   }
   std::optional<Text> rest(std::in_place);
   try {
-    for (const ast::statement_ptr& statement : watched_->rest) execute(*statement, scope, *rest);
+    for (const ast::NodePtr& statement : watched_->rest) execute(*statement, scope, *rest);
   } catch (const TemplateFault&) {
     rest.reset();
   }

@@ -82,6 +82,9 @@ TEST(Conversation, SaysWhatIsWrong) {
   says(R"([{"role":"assistant","content":"","tool_calls":{}}])", "tool_calls is object, expected");
   says(R"([{"role":"assistant","content":"","tool_calls":[{"function":{"arguments":"[1"}}]}])",
        "messages[0].tool_calls[0].function.arguments is text, and not that of a JSON object: [1");
+  EXPECT_TRUE(test::contains(refusal(R"({"messages":[{"role":"assistant","content":"x"}],)"
+                                     R"("chat_template_kwargs":{"eos_token":"x"}})"),
+                             "chat_template_kwargs.eos_token would stand for a special token"));
   EXPECT_TRUE(
       test::contains(refusal(R"({"messages":[{"role":"assistant","content":"x"}],"tools":"t"})"),
                      "\"tools\" is string, expected an array"));

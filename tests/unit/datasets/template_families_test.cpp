@@ -126,9 +126,9 @@ constexpr const char* kTools =
     R"({"name":"get_weather","description":"Weather now","parameters":{"type":"object",)"
     R"("properties":{"city":{"type":"string","description":"Where"}},"required":["city"]}}}]})";
 
-/// SmolLM2's tokenizer with the special tokens of a family in the place of its own.
+/// A byte-level tokenizer with the special tokens of a family beside its own.
 tokenizer::Tokenizer tokenizer_of(const Family& family, const test::TempFolder& folder) {
-  Json file = Json::parse(read_file(test::fixture("tokenizers/smollm2/tokenizer.json")));
+  Json file = Json::parse(read_file(test::fixture("tokenizers/qwen2_nfc/tokenizer.json")));
   std::int64_t id = 0;
   for (const auto& item : file["model"]["vocab"].items())
     id = std::max(id, item.value().get<std::int64_t>() + 1);
