@@ -1,3 +1,6 @@
+#include <fmt/ranges.h>
+
+#include <string>
 #include <vector>
 
 #include "base/error.h"
@@ -19,6 +22,17 @@ void check_vocabulary(const std::vector<std::int32_t>& ids, const TextTools& too
   }
 }
 
+void check_any_trained(const MessageWeights& messages, const std::vector<std::string>& train_on) {
+  const bool is_assistants = train_on.front() == "all" || train_on.front() == "last";
+  HONE_CHECK(DataError, messages.messages > 0,
+             "no message has the role {}, so there is nothing to train on; add the answer, or "
+             "remove the row",
+             is_assistants ? "\"assistant\"" : fmt::format("{}", fmt::join(train_on, " or ")));
+  HONE_CHECK(DataError, !messages.ranges.empty(),
+             "the chat template prints nothing of the messages that are trained on; give another "
+             "one with data.template");
+}
+
 }  // namespace
 
 Example read_message_row(const Row& row, const RowContext& context) {
@@ -35,6 +49,7 @@ Example read_message_row(const Row& row, const RowContext& context) {
   const MessageWeights messages =
       weigh_messages(whole, conversation.training, context.options.train_on,
                      *context.tools.chat_template, context.stops);
+  check_any_trained(messages, context.options.train_on);
   TokenWeights weights = weigh_tokens(encoding.offsets, messages.ranges,
                                       static_cast<float>(context.options.prompt_loss_weight));
   Example example;

@@ -1,7 +1,5 @@
 #include "datasets/message_weights.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 
 #include "base/error.h"
@@ -41,7 +39,6 @@ std::vector<MessageWeight> choose_messages(const Row& messages,
                                            const std::vector<std::string>& train_on) {
   const std::vector<bool> chosen = chosen_by_role(messages, train_on);
   std::vector<MessageWeight> weighed;
-  bool any_said = false;
   for (std::size_t i = 0; i < messages.size(); ++i) {
     const MessageTraining& said = training[i];
     const bool is_trained = said.train.value_or(chosen[i]);
@@ -54,15 +51,7 @@ std::vector<MessageWeight> choose_messages(const Row& messages,
         "give it \"train\": true as well, or name the role in data.train_on",
         i, *said.weight, messages[i]["role"].get<std::string>());
     if (is_trained || is_off) weighed.push_back({i, weight, weight > 0});
-    any_said = any_said || is_off;
   }
-  HONE_CHECK(
-      DataError, !weighed.empty() || any_said,
-      "no message has the role {}, so there is nothing to train on; add the answer, or "
-      "remove the row",
-      train_on == std::vector<std::string>{"last"} || train_on == std::vector<std::string>{"all"}
-          ? "\"assistant\""
-          : fmt::format("{}", fmt::join(train_on, " or ")));
   return weighed;
 }
 
@@ -79,13 +68,12 @@ std::vector<WeighedRange> ranges_of(const std::vector<Turn>& turns,
     return a.range.begin < b.range.begin;
   };
   std::stable_sort(ranges.begin(), ranges.end(), begins_before);
-  std::size_t end = 0;
-  std::erase_if(ranges, [&](WeighedRange& range) {
-    range.range.begin = std::max(range.range.begin, end);
-    end = std::max(end, range.range.end);
-    return range.range.begin >= range.range.end;
-  });
-  return ranges;
+  std::vector<WeighedRange> apart;
+  for (WeighedRange& range : ranges) {
+    if (!apart.empty()) range.range.begin = std::max(range.range.begin, apart.back().range.end);
+    if (range.range.begin < range.range.end) apart.push_back(range);
+  }
+  return apart;
 }
 
 }  // namespace
@@ -102,10 +90,7 @@ MessageWeights weigh_messages(const RenderedConversation& conversation,
   const std::vector<Turn> turns =
       tokenizer::find_turns(chat_template, conversation.messages, conversation.options,
                             conversation.rendered, stops, wanted);
-  MessageWeights weights{ranges_of(turns, chosen), false};
-  HONE_CHECK(DataError, !weights.ranges.empty(),
-             "the chat template prints nothing of the messages that are trained on; give another "
-             "one with data.template");
+  MessageWeights weights{wanted.size(), ranges_of(turns, chosen), false};
   weights.prompt_differs =
       !std::all_of(turns.begin(), turns.end(), [](const Turn& turn) { return turn.prefix_ok; });
   return weights;

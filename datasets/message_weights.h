@@ -13,14 +13,15 @@ namespace hone::datasets {
 
 /// What of a rendered conversation is trained on.
 struct MessageWeights {
-  std::vector<WeighedRange> ranges;  ///< of its text, ascending and apart
+  std::size_t messages;              ///< that are to be trained on, or are said not to be
+  std::vector<WeighedRange> ranges;  ///< of these in the text, ascending and apart
   /// A server, given what stands before a trained message, would write the prompt otherwise.
   bool prompt_differs = false;
 };
 
 /// @param training what the messages say themselves, one for each
 /// @param train_on as data.train_on
-/// @throws DataError where nothing of it is to be trained on, or a weight has no effect
+/// @throws DataError where the weight of a message would have no effect
 MessageWeights weigh_messages(const RenderedConversation& conversation,
                               std::span<const MessageTraining> training,
                               const std::vector<std::string>& train_on,

@@ -124,7 +124,7 @@ Value loop_attribute(const std::shared_ptr<Loop>& loop, const std::string& name)
   if (name == "first") return index0 == 0;
   if (name == "last") return index0 + 1 == size;
   if (name == "length") return size;
-  // Depths count recursive loops, which llama.cpp's parser does not know.
+  // Depths count recursive loops, which the parser refuses.
   if (name == "depth0") return std::int64_t{0};
   if (name == "depth") return std::int64_t{1};
   if (name == "previtem") {

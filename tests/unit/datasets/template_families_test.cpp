@@ -26,8 +26,6 @@ struct Family {
   std::string before, stop;         ///< what stands around each of the assistant's texts
   std::string call;                 ///< the stretch of a tool call; "" where tools are refused
   std::string reasoning;            ///< what stands for it; "" where the template leaves it out
-};  ///< before the text that follows a tool's result, where it is not
-    ///< `before`
 };
 
 const std::vector<Family>& families() {
