@@ -30,22 +30,21 @@ ExitCode run_check(const Arguments& arguments, const Common& common) {
   const datasets::RowCounts& counts = data.train.counts;
   using datasets::TemplateChange;
   const auto rows_of = [&](TemplateChange::Kind kind) { return counts.changes[kind].rows; };
-  const nlohmann::ordered_json summary = {
-      {"ok", true},
-      {"parameters", model::parameter_count(spec)},
-      {"rows", data.train.examples.size()},
-      {"rows_dropped_overlong", counts.dropped_overlong},
-      {"rows_truncated", counts.truncated},
-      {"rows_straddling", counts.straddling},
-      {"rows_template_drops_from", rows_of(TemplateChange::kDropped)},
-      {"rows_template_cuts", rows_of(TemplateChange::kCut)},
-      {"rows_template_trims", rows_of(TemplateChange::kTrimmed)},
-      {"tokens", data.train.tokens()},
-      {"trained_tokens", data.contract.trained_tokens},
-      {"longest_row_tokens", counts.longest},
-      {"eval_rows", data.eval.examples.size()},
-      {"steps", steps},
-      {"steps_per_epoch", sampler.steps_per_epoch(0)}};
+  const nlohmann::ordered_json summary = {{"ok", true},
+                                          {"parameters", model::parameter_count(spec)},
+                                          {"rows", data.train.examples.size()},
+                                          {"rows_dropped_overlong", counts.dropped_overlong},
+                                          {"rows_truncated", counts.truncated},
+                                          {"rows_straddling", counts.straddling},
+                                          {"rows_text_dropped", rows_of(TemplateChange::kDropped)},
+                                          {"rows_text_cut", rows_of(TemplateChange::kCut)},
+                                          {"rows_text_trimmed", rows_of(TemplateChange::kTrimmed)},
+                                          {"tokens", data.train.tokens()},
+                                          {"trained_tokens", data.contract.trained_tokens},
+                                          {"longest_row_tokens", counts.longest},
+                                          {"eval_rows", data.eval.examples.size()},
+                                          {"steps", steps},
+                                          {"steps_per_epoch", sampler.steps_per_epoch(0)}};
   if (common.json) {
     print_row(summary);
     return ExitCode::kDone;

@@ -6,7 +6,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "datasets/rendering.h"
-#include "model/load.h"
 
 namespace hone::engine {
 namespace {
@@ -19,8 +18,9 @@ fs::path models_folder() {
   return folder != nullptr ? folder : HONE_MODELS_FOLDER;
 }
 
+/// A file is one itself: a .gguf, or a tokenizer.json.
 bool has_tokenizer(const fs::path& model) {
-  return model::is_gguf(model) || fs::exists(model / "tokenizer.json");
+  return fs::is_regular_file(model) || fs::exists(model / "tokenizer.json");
 }
 
 }  // namespace
