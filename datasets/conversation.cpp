@@ -149,6 +149,17 @@ Json read_variables(const Json& row) {
 
 }  // namespace
 
+Json join_text_parts(Json messages) {
+  for (Json& message : messages) {
+    const auto content = message.find("content");
+    if (content == message.end() || !content->is_array()) continue;
+    std::vector<std::string> texts;
+    for (const Json& part : *content) texts.push_back(part["text"]);
+    *content = fmt::format("{}", fmt::join(texts, "\n"));
+  }
+  return messages;
+}
+
 bool is_role(std::string_view name) {
   return std::find(kRoles.begin(), kRoles.end(), name) != kRoles.end();
 }

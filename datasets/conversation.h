@@ -34,6 +34,10 @@ Conversation read_conversation(const nlohmann::ordered_json& row);
 /// @throws DataError as read_conversation
 std::vector<MessageTraining> take_training(nlohmann::ordered_json& messages);
 
+/// The messages with content in parts as one text each: joined by newlines, as serving engines join
+/// it for templates that know text alone.
+nlohmann::ordered_json join_text_parts(nlohmann::ordered_json messages);
+
 /// Whether a role is one that messages can have.
 bool is_role(std::string_view name);
 /// All of them, for messages.

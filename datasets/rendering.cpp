@@ -19,19 +19,6 @@ bool has_parts(const Json& message) {
   return message.contains("content") && message["content"].is_array();
 }
 
-Json join_parts(Json messages) {
-  for (Json& message : messages) {
-    if (!has_parts(message)) continue;
-    std::string text;
-    for (const Json& part : message["content"]) {
-      if (&part != &message["content"].front()) text += '\n';
-      text += part["text"].get_ref<const std::string&>();
-    }
-    message["content"] = text;
-  }
-  return messages;
-}
-
 /// Whether the text of each part stands in the rendering, and nothing else of the list.
 bool prints_parts(const Rendered& rendered, const Json& messages) {
   std::set<std::pair<int, std::string>> printed;
@@ -93,7 +80,7 @@ RenderedConversation render_conversation(const Conversation& conversation,
       return result;
     }
   }
-  result.messages = join_parts(messages);
+  result.messages = join_text_parts(messages);
   result.rendered = chat_template.render(result.messages, result.options);
   return result;
 }

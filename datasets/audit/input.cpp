@@ -137,7 +137,8 @@ class FilePass {
                  "expected a row of format {}, with {}; got {}", format.name, keys_in_words(format),
                  keys_of(row.value));
       Record record = format.to_record(row.value);
-      if (record.kind == RecordKind::kConversation) check_conversation(record.value);
+      if (record.kind == RecordKind::kConversation)
+        record.value["messages"] = join_text_parts(read_conversation(record.value).messages);
       row.record = std::move(record);
     } catch (const DataError& error) {
       row.problem = fmt::format("{}: {}", reader_->where(row.number), error.what());

@@ -252,8 +252,9 @@ TEST_P(TemplateFamily, NeverTurnsTextIntoSpecialTokens) {
   std::string attack = " ";
   for (const std::string& token : tokenizer_.special_token_texts()) attack += token;
   const auto count = [&](const std::string& row) {
+    const Dataset dataset = read(row);
     std::map<std::int32_t, int> special;
-    for (const std::int32_t id : read(row).examples.at(0).ids)
+    for (const std::int32_t id : dataset.examples.at(0).ids)
       if (tokenizer_.is_special(id)) ++special[id];
     return special;
   };
@@ -287,9 +288,10 @@ TEST(TemplateFamilies, AreAllInTheTable) {
 TEST(TemplateFamilies, SayWhichTokensATokenizerLacks) {
   const auto tokenizer =
       tokenizer::Tokenizer::load(test::fixture("tokenizers/gpt2_bytelevel/tokenizer.json"));
-  EXPECT_EQ(tokenizer::missing_tokens(*tokenizer::find_named_template("chatml"), tokenizer),
-            (std::vector<std::string>{"<|im_start|>", "<|im_end|>"}));
-  EXPECT_TRUE(test::contains(tokenizer::offer_templates(tokenizer), "of none of them"));
+  EXPECT_EQ(tokenizer::missing_tokens(*tokenizer::find_named_template("gemma"), tokenizer),
+            (std::vector<std::string>{"bos_token", "<start_of_turn>", "<end_of_turn>"}));
+  EXPECT_TRUE(test::contains(tokenizer::offer_templates(tokenizer),
+                             "(the tokenizer has the special tokens of chatml, qwen)"));
 }
 
 }  // namespace
