@@ -10,7 +10,8 @@ using io::Hdf5Type;
 Hdf5Type run_type() {
   return {sizeof(Run),
           {{"end", Hdf5Number::kI32, offsetof(Run, end)},
-           {"weight", Hdf5Number::kF32, offsetof(Run, weight)}}};
+           {"weight", Hdf5Number::kF32, offsetof(Run, weight)},
+           {"is_response", Hdf5Number::kI32, offsetof(Run, is_response)}}};
 }
 
 Hdf5Type row_type() {
@@ -36,20 +37,24 @@ Hdf5Type id_type(bool is_narrow) {
   return Hdf5Type::of(is_narrow ? Hdf5Number::kU16 : Hdf5Number::kI32);
 }
 
-std::vector<Run> runs_of(const std::vector<float>& weights) {
+std::vector<Run> runs_of(const Example& example) {
   std::vector<Run> runs;
-  for (const float weight : weights) {
-    if (runs.empty() || runs.back().weight != weight)
-      runs.push_back({runs.empty() ? 0 : runs.back().end, weight});
+  for (std::size_t t = 0; t < example.weights.size(); ++t) {
+    const float weight = example.weights[t];
+    const std::int32_t is_response = example.responses[t];
+    if (runs.empty() || runs.back().weight != weight || runs.back().is_response != is_response)
+      runs.push_back({runs.empty() ? 0 : runs.back().end, weight, is_response});
     ++runs.back().end;
   }
   return runs;
 }
 
-std::vector<float> weights_of(const std::vector<Run>& runs) {
-  std::vector<float> weights;
-  for (const Run& run : runs) weights.resize(static_cast<std::size_t>(run.end), run.weight);
-  return weights;
+void set_runs(const std::vector<Run>& runs, Example& example) {
+  for (const Run& run : runs) {
+    example.weights.resize(static_cast<std::size_t>(run.end), run.weight);
+    example.responses.resize(static_cast<std::size_t>(run.end),
+                             static_cast<std::uint8_t>(run.is_response));
+  }
 }
 
 StoredRow stored_row(const RowFacts& facts) {

@@ -11,10 +11,12 @@ namespace hone::datasets {
 // The records of a cache file (see TokenCacheWriter). They lie in it as they do in memory, so
 // nothing stands between their fields.
 
-/// A stretch of a row's tokens that weigh alike, from the end of the one before.
+/// A stretch of a row's tokens that weigh alike and are all of responses or all of the prompt, from
+/// the end of the one before.
 struct Run {
   std::int32_t end;
   float weight;
+  std::int32_t is_response;
 };
 
 struct StoredRow {
@@ -24,15 +26,16 @@ struct StoredRow {
   std::int32_t trained_stops, dangling_stops, prompt_differs, runs;
 };
 
-static_assert(sizeof(Run) == 8 && sizeof(StoredRow) == 64);
+static_assert(sizeof(Run) == 12 && sizeof(StoredRow) == 64);
 
 io::Hdf5Type run_type();
 io::Hdf5Type row_type();
 /// @param is_narrow ids are u16, else i32
 io::Hdf5Type id_type(bool is_narrow);
 
-std::vector<Run> runs_of(const std::vector<float>& weights);
-std::vector<float> weights_of(const std::vector<Run>& runs);
+std::vector<Run> runs_of(const Example& example);
+/// Gives an example the weights and responses that runs_of made of it.
+void set_runs(const std::vector<Run>& runs, Example& example);
 
 StoredRow stored_row(const RowFacts& facts);
 RowFacts facts_of(const StoredRow& row);

@@ -12,7 +12,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 /// Raised with every change of what stands in a file, or where.
-constexpr int kFormatVersion = 1;
+constexpr int kFormatVersion = 2;
 constexpr const char* kDatasets[] = {"ids", "runs", "rows"};
 
 template <class Struct, class Value = std::int64_t>
@@ -60,6 +60,8 @@ Json to_json(const CacheManifest& manifest) {
                {"files", manifest.info.files},       {"data_sha256", manifest.info.sha256},
                {"stop_ids", manifest.info.stop_ids}, {"ids_are_16_bit", manifest.is_narrow}};
   add_to(json["counts"], kCounts, manifest.info.counts);
+  for (const ChangeCount& count : manifest.info.counts.changes)
+    json["counts"]["template_changes"].push_back({{"rows", count.rows}, {"first", count.first}});
   add_to(json["totals"], kTotals, manifest.totals);
   add_to(json["totals"], kWeights, manifest.totals);
   for (std::size_t i = 0; i < std::size(kDatasets); ++i)
@@ -74,6 +76,10 @@ CacheManifest from_json(const Json& json) {
   manifest.info.sha256 = json.at("data_sha256");
   json.at("stop_ids").get_to(manifest.info.stop_ids);
   take_from(json.at("counts"), kCounts, manifest.info.counts);
+  for (std::size_t kind = 0; kind < kTemplateChangeKinds; ++kind) {
+    const Json& stored = json.at("counts").at("template_changes").at(kind);
+    manifest.info.counts.changes[kind] = {stored.at("rows"), stored.at("first")};
+  }
   take_from(json.at("totals"), kTotals, manifest.totals);
   take_from(json.at("totals"), kWeights, manifest.totals);
   manifest.is_narrow = json.at("ids_are_16_bit");

@@ -9,7 +9,7 @@
 
 namespace hone::datasets {
 
-/// What the mask contract looked at. Trained: of full weight, so prompt_loss_weight hides nothing.
+/// What the mask contract looked at. Trained: as Example::is_trained says.
 struct ContractReport {
   RowTotals totals;
   /// Each with a row, the reason and the remedy; none: it holds.

@@ -65,6 +65,20 @@ Dataset in_memory(DatasetInfo info, std::vector<Example> examples) {
   return {std::move(info), totals, std::move(lengths), std::move(rows)};
 }
 
+std::vector<std::string> describe_changes(const RowCounts& counts) {
+  constexpr std::array<std::string_view, kTemplateChangeKinds> kKinds = {
+      "leaves something of the messages out", "prints something of the messages in part or changed",
+      "takes white space off the messages' ends"};
+  std::vector<std::string> lines;
+  for (std::size_t kind = 0; kind < kKinds.size(); ++kind) {
+    const ChangeCount& count = counts.changes[kind];
+    if (count.rows == 0) continue;
+    lines.push_back(fmt::format("the chat template {} in {} of {} rows; the first: {}",
+                                kKinds[kind], count.rows, counts.rendered, count.first));
+  }
+  return lines;
+}
+
 std::string summary(const Dataset& dataset) {
   const RowTotals& totals = dataset.totals();
   const double share = totals.tokens == 0 ? 0.0

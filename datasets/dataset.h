@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -10,6 +11,14 @@
 
 namespace hone::datasets {
 
+/// Rows in which a chat template changed something of one kind.
+struct ChangeCount {
+  std::int64_t rows = 0;
+  std::string first = {};  ///< where, and what: the first of them
+
+  bool operator==(const ChangeCount&) const = default;
+};
+
 /// What became of the rows of the files, before they were rows of a data set.
 struct RowCounts {
   std::int64_t read = 0;
@@ -17,6 +26,7 @@ struct RowCounts {
   std::int64_t dropped_overlong = 0;  ///< longer than the limit, left out
   std::int64_t truncated = 0;         ///< longer than the limit, cut to it
   std::int64_t longest = 0;           ///< tokens of the longest row, before any cut
+  std::array<ChangeCount, kTemplateChangeKinds> changes = {};  ///< by TemplateChange::Kind
 
   bool operator==(const RowCounts&) const = default;
 };
@@ -74,6 +84,9 @@ std::string content_hash(const std::vector<std::string>& file_hashes);
 
 /// A data set whose rows are in memory.
 Dataset in_memory(DatasetInfo info, std::vector<Example> examples);
+
+/// A line for each kind of change that a chat template made: how many rows, and the first of them.
+std::vector<std::string> describe_changes(const RowCounts& counts);
 
 /// One line that says how much there is and what was left out.
 std::string summary(const Dataset& dataset);

@@ -1,12 +1,11 @@
 #include "datasets/example.h"
 
-#include <algorithm>
-
 namespace hone::datasets {
 
 std::int64_t Example::trained_tokens() const {
-  if (weights.empty()) return 0;
-  return std::count(weights.begin() + 1, weights.end(), 1.0f);
+  std::int64_t count = 0;
+  for (std::size_t t = 0; t < ids.size(); ++t) count += is_trained(t);
+  return count;
 }
 
 }  // namespace hone::datasets

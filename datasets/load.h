@@ -22,7 +22,7 @@ struct TextTools {
   const tokenizer::Tokenizer* tokenizer = nullptr;
   const tokenizer::ChatTemplate* chat_template = nullptr;
   std::int64_t vocab_size = 0;  ///< ids that the model knows; 0: not known, any id is taken
-  std::vector<std::int32_t> stop_ids = {};  ///< tokens that end a response
+  std::vector<std::int32_t> stop_ids = {};  ///< end a response where the model is served
   /// Of what the tokenizer was read from (tokenizer::content_hash); a token cache needs it.
   std::string tokenizer_sha256 = {};
 };

@@ -4,7 +4,9 @@
 
 #include <filesystem>
 
+#include "datasets/conversation.h"
 #include "datasets/row_format.h"
+#include "tokenizer/named_template.h"
 
 namespace hone::datasets {
 namespace {
@@ -28,11 +30,22 @@ void check_cache(const DataOptions& options, Problems& problems) {
 
 void check_template(const DataOptions& options, Problems& problems) {
   std::error_code ignored;
-  if (options.chat_template.empty()) return;
-  if (std::filesystem::is_regular_file(options.chat_template, ignored)) return;
-  problems.add("template", fmt::format("expected a file with a Jinja chat template, and there is "
-                                       "no file {}",
-                                       options.chat_template));
+  const std::string& name = options.chat_template;
+  if (name.empty() || tokenizer::find_named_template(name) != nullptr) return;
+  if (std::filesystem::is_regular_file(name, ignored)) return;
+  problems.add("template", fmt::format("expected one of {}, or a file with a Jinja chat template, "
+                                       "and there is no file {}",
+                                       tokenizer::template_names(), name));
+}
+
+void check_train_on(const DataOptions& options, Problems& problems) {
+  const std::vector<std::string>& train_on = options.train_on;
+  if (train_on.size() == 1 && (train_on[0] == "all" || train_on[0] == "last")) return;
+  if (train_on.empty()) problems.add("train_on", "expected all, last, or a list of roles");
+  for (const std::string& role : train_on)
+    if (!is_role(role))
+      problems.add("train_on",
+                   fmt::format("expected all, last, or roles from {}; got {}", role_names(), role));
 }
 
 void check_columns(const DataOptions& options, Problems& problems) {
@@ -78,15 +91,21 @@ Table<DataOptions> make_table() {
           field("overlong", &O::overlong, "drop", choices({"drop", "truncate", "error"}),
                 "What becomes of a longer row. drop and truncate are counted and reported; a "
                 "truncated row keeps its beginning, and goes where no trained token is left."),
-          field("train_on", &O::train_on, "all", choices({"all", "last"}),
-                "Which assistant messages of a conversation are trained on."),
+          field("train_on", &O::train_on, {"all"}, kScalarOrList,
+                "Which messages of a conversation are trained on. all: the assistant's. last: the "
+                "last one of the assistant. A list of roles, as [assistant, tool]: every message "
+                "of these. A message that says \"train\": true or false decides for itself, and "
+                "\"weight\": 0.5 lets it count by half."),
           field("prompt_loss_weight", &O::prompt_loss_weight, 0.0, range(0, 1),
                 "Weight of the prompt's tokens in the loss; those of the response weigh 1. "
-                "\"labels\" say themselves what is not trained, so it does not reach them."),
+                "\"labels\" say themselves what is not trained, so it does not reach them; "
+                "neither does it reach a message that says \"train\": false."),
           field("shuffle", &O::shuffle, true,
                 "Another order of the rows in each epoch; false: always the order of the files."),
           field("template", &O::chat_template, "",
-                "File with the Jinja chat template; empty: the tokenizer's own."),
+                "Chat template: one of chatml, llama2, llama3, mistral, gemma, phi3, zephyr, qwen, "
+                "deepseek, command-r, alpaca, vicuna, plain, or a Jinja file; empty: the "
+                "tokenizer's own."),
           field(
               "cache", &O::cache, "auto",
               "Where tokenised rows are kept for the next run: auto, off (in memory, made at each "
@@ -107,7 +126,9 @@ Table<DataOptions> make_table() {
           check<O>("columns names keys of the format.", check_columns),
           check<O>("min_trained_share is not above max_trained_share.", check_shares),
           check<O>("cache is auto, off, or a folder.", check_cache),
-          check<O>("template is empty or names a file that is there.", check_template),
+          check<O>("template is empty, a name that hone knows, or a file that is there.",
+                   check_template),
+          check<O>("train_on is all, last, or roles that messages can have.", check_train_on),
       });
 }
 

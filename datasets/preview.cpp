@@ -53,7 +53,7 @@ struct Look {
 
 Look look_of(const Example& example, std::size_t t, const PreviewStyle& style) {
   Look look;
-  look.is_trained = t > 0 && example.weights[t] == 1.0f;
+  look.is_trained = example.is_trained(t);
   look.is_stop = std::ranges::find(style.stop_ids, example.ids[t]) != style.stop_ids.end();
   if (style.weights && t > 0) look.weight = example.weights[t];
   return look;
@@ -81,7 +81,8 @@ std::string with_borders(const Tokenizer& tokenizer, std::span<const std::int32_
 }  // namespace
 
 std::string preview(const Example& example, const Tokenizer& tokenizer, const PreviewStyle& style) {
-  HONE_ASSERT(example.ids.size() == example.weights.size());
+  HONE_ASSERT(example.ids.size() == example.weights.size() &&
+              example.ids.size() == example.responses.size());
   std::string shown;
   for (std::size_t begin = 0, end = 0; begin < example.ids.size(); begin = end) {
     const Look look = look_of(example, begin, style);

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/error.h"
+#include "tokenizer/named_template.h"
 #include "tokenizer/tokenizer.h"
 
 namespace hone::datasets {
@@ -50,8 +51,9 @@ Example to_example(const Record& record, const RowContext& context) {
   HONE_CHECK(ConfigError, !found->needs_tokenizer || context.tools.tokenizer != nullptr,
              "{} need a tokenizer, and the model has none", found->what);
   HONE_CHECK(ConfigError, !found->needs_template || context.tools.chat_template != nullptr,
-             "{} need a chat template, and the tokenizer has none; name a file with data.template",
-             found->what);
+             "{} need a chat template, and the tokenizer has none, as those of base models do; {}",
+             found->what,
+             context.tools.tokenizer ? tokenizer::offer_templates(*context.tools.tokenizer) : "");
   Example example = found->read(record.value, context);
   if (found->needs_tokenizer) check_vocabulary(example.ids, context.tools);
   return example;

@@ -14,9 +14,9 @@ double weight_of(const Example& example) {
 void count_stops(const Example& example, std::span<const std::int32_t> stop_ids, RowFacts& facts) {
   for (std::size_t t = 1; t < example.ids.size(); ++t) {
     if (std::find(stop_ids.begin(), stop_ids.end(), example.ids[t]) == stop_ids.end()) continue;
-    if (example.weights[t] == 1.0f) {
+    if (example.is_trained(t)) {
       ++facts.trained_stops;
-    } else if (t > 1 && example.weights[t - 1] == 1.0f) {
+    } else if (example.is_trained(t - 1)) {
       ++facts.dangling_stops;
     }
   }

@@ -130,7 +130,7 @@ Keys known_keys(const std::string& format) {
 RowContext::RowContext(const DataOptions& data_options, const TextTools& text_tools)
     : options(data_options), tools(text_tools) {
   if (tools.tokenizer == nullptr) return;
-  special_tokens = tools.tokenizer->special_token_texts();
+  stops = tokenizer::make_stop_tokens(*tools.tokenizer, tools.stop_ids);
   template_variables = tools.tokenizer->special().names;
 }
 

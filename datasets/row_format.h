@@ -4,12 +4,12 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "datasets/columns.h"
 #include "datasets/load.h"
 #include "datasets/options.h"
 #include "datasets/record.h"
+#include "tokenizer/turns.h"
 
 namespace hone::datasets {
 
@@ -19,7 +19,7 @@ struct RowContext {
 
   const DataOptions& options;
   const TextTools& tools;
-  std::vector<std::string> special_tokens;
+  tokenizer::StopTokens stops;
   Row template_variables = Row::object();  ///< "bos_token", "eos_token", ...
 };
 

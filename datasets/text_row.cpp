@@ -19,19 +19,23 @@ Example to_document(const std::string& text, std::size_t prompt_size, const RowC
              "\"eos_token\" in tokenizer_config.json");
   tokenizer::Encoding encoding = tokenizer.encode(
       text, {.add_special_tokens = true, .literal = {{.begin = 0, .end = text.size()}}});
-  const std::vector<tokenizer::TextRange> trained = {{.begin = prompt_size, .end = text.size()}};
+  const std::vector<WeighedRange> ranges = {
+      {.range = {.begin = prompt_size, .end = text.size()}}};
   const auto prompt_weight = static_cast<float>(context.options.prompt_loss_weight);
-  TokenWeights weighed = weigh_tokens(encoding.offsets, trained, prompt_weight);
+  TokenWeights weighed = weigh_tokens(encoding.offsets, ranges, prompt_weight);
 
   Example example;
   example.ids = std::move(encoding.ids);
   example.weights = std::move(weighed.weights);
+  example.responses = std::move(weighed.responses);
   example.straddling_tokens = weighed.straddling_tokens;
   if (example.ids.empty() || example.ids.back() != *eos) {  // else the tokenizer has added it
     example.ids.push_back(*eos);
     example.weights.emplace_back();
+    example.responses.emplace_back();
   }
   example.weights.back() = 1.0f;
+  example.responses.back() = 1;
   return example;
 }
 

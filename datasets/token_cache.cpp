@@ -66,7 +66,7 @@ class CachedRows : public RowStore {
     example.ids = read_ids(stored.first_id, stored.length);
     std::vector<Run> runs(static_cast<std::size_t>(stored.runs));
     runs_.read(stored.first_run, stored.runs, runs.data());
-    example.weights = weights_of(runs);
+    set_runs(runs, example);
     return example;
   }
 

@@ -49,7 +49,7 @@ void TokenCacheWriter::add(const Example& example) {
   HONE_ASSERT(example.ids.size() == example.weights.size(), "{} ids, {} weights",
               example.ids.size(), example.weights.size());
   const RowFacts facts = facts_of(example, s.stop_ids);
-  const std::vector<Run> runs = runs_of(example.weights);
+  const std::vector<Run> runs = runs_of(example);
   StoredRow row = stored_row(facts);
   row.first_id = s.ids.size();
   row.first_run = s.runs.size();

@@ -55,33 +55,34 @@ std::vector<std::int32_t> read_ids(const Row& row, std::int64_t vocab_size) {
   return ids;
 }
 
-std::vector<float> read_labels(const Row& row, const std::vector<std::int32_t>& ids) {
+/// 1 where a token is of the response, as everything below that says which are.
+std::vector<std::uint8_t> read_labels(const Row& row, const std::vector<std::int32_t>& ids) {
   const Row& labels = companion_at(row, "labels", ids.size());
-  std::vector<float> weights;
-  weights.reserve(ids.size());
+  std::vector<std::uint8_t> responses;
+  responses.reserve(ids.size());
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const std::int64_t label = integer_at(labels, i, "labels");
     HONE_CHECK(DataError, label == kIgnoredLabel || label == ids[i],
                "labels[{}] is {} and input_ids[{}] is {}; expected the same id, or {} where it is "
                "not trained. Labels are not shifted: each one stands beside its own id",
                i, label, i, ids[i], kIgnoredLabel);
-    weights.push_back(label == kIgnoredLabel ? 0.0f : 1.0f);
+    responses.push_back(label != kIgnoredLabel);
   }
-  return weights;
+  return responses;
 }
 
-std::vector<float> read_completion_mask(const Row& row, std::size_t size, float prompt_weight) {
+std::vector<std::uint8_t> read_completion_mask(const Row& row, std::size_t size) {
   const Row& mask = companion_at(row, "completion_mask", size);
-  std::vector<float> weights;
-  weights.reserve(size);
+  std::vector<std::uint8_t> responses;
+  responses.reserve(size);
   for (std::size_t i = 0; i < size; ++i) {
     const std::int64_t value =
         mask[i].is_boolean() ? mask[i].get<bool>() : integer_at(mask, i, "completion_mask");
     HONE_CHECK(DataError, value == 0 || value == 1,
                "completion_mask[{}] is {}, expected 0 (prompt) or 1 (trained)", i, value);
-    weights.push_back(value == 1 ? 1.0f : prompt_weight);
+    responses.push_back(value == 1);
   }
-  return weights;
+  return responses;
 }
 
 /// Other tools' masks. Passing over one would train on everything without a word.
@@ -120,13 +121,15 @@ Example read_token_row(const Row& row, const RowContext& context) {
   example.ids = read_ids(row, context.tools.vocab_size);
   refuse_padding(row, example.ids.size());
   if (has_labels) {
-    example.weights = read_labels(row, example.ids);
+    example.responses = read_labels(row, example.ids);
   } else if (has_mask) {
-    example.weights = read_completion_mask(row, example.ids.size(),
-                                           static_cast<float>(context.options.prompt_loss_weight));
+    example.responses = read_completion_mask(row, example.ids.size());
   } else {
-    example.weights.assign(example.ids.size(), 1.0f);
+    example.responses.assign(example.ids.size(), 1);
   }
+  const float prompt = has_labels ? 0 : static_cast<float>(context.options.prompt_loss_weight);
+  for (const std::uint8_t is_response : example.responses)
+    example.weights.push_back(is_response ? 1.0f : prompt);
   return example;
 }
 

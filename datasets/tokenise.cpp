@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -52,6 +53,7 @@ struct ExampleBlock {
 bool truncate(Example& example, std::int64_t limit) {
   example.ids.resize(static_cast<std::size_t>(limit));
   example.weights.resize(static_cast<std::size_t>(limit));
+  example.responses.resize(static_cast<std::size_t>(limit));
   return example.trained_tokens() > 0;
 }
 
@@ -187,7 +189,19 @@ class BlockTokeniser {
     example.file = block.file;
     example.row = number;
     done.counts.rendered += record.kind == RecordKind::kConversation;
+    count_changes(std::exchange(example.changes, {}), block.reader->where(number), done.counts);
     done.examples.push_back(std::move(example));
+  }
+
+  /// Each kind once a row.
+  static void count_changes(const std::vector<TemplateChange>& changes, const std::string& where,
+                            RowCounts& counts) {
+    std::array<bool, kTemplateChangeKinds> seen{};
+    for (const TemplateChange& change : changes) {
+      if (std::exchange(seen[change.kind], true)) continue;
+      ChangeCount& count = counts.changes[change.kind];
+      if (count.rows++ == 0) count.first = fmt::format("{}: {}", where, change.what);
+    }
   }
 
   /// False where the example is left out as too long.
@@ -221,6 +235,11 @@ class Collector {
     counts_.dropped_overlong += block.counts.dropped_overlong;
     counts_.truncated += block.counts.truncated;
     counts_.longest = std::max(counts_.longest, block.counts.longest);
+    for (std::size_t kind = 0; kind < kTemplateChangeKinds; ++kind) {
+      ChangeCount &sum = counts_.changes[kind], &more = block.counts.changes[kind];
+      if (sum.rows == 0) sum.first = std::move(more.first);
+      sum.rows += more.rows;
+    }
     for (std::string& problem : block.problems) {
       problems_.push_back(std::move(problem));
       if (problems_.size() >= kMaxBadRows) refuse_bad_rows();

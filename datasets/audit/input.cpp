@@ -140,7 +140,8 @@ class FilePass {
                  "expected a row of format {} as before it, got keys {}", format.name,
                  keys_of(renamed));
       Record record = to_record(std::move(renamed), format);
-      if (record.kind == RecordKind::kConversation) check_conversation(record.value);
+      if (record.kind == RecordKind::kConversation)
+        record.value["messages"] = join_text_parts(read_conversation(record.value).messages);
       row.record = std::move(record);
     } catch (const DataError& error) {
       row.problem = fmt::format("{}: {}", reader_->where(row.number), error.what());

@@ -30,12 +30,17 @@ ExitCode run_check(const Arguments& arguments, const Common& common) {
   const std::int64_t steps = engine::total_steps(options.train, sampler);
   const datasets::RowCounts& counts = data.train.counts();
   const datasets::RowTotals& totals = data.train.totals();
+  using datasets::TemplateChange;
+  const auto rows_of = [&](TemplateChange::Kind kind) { return counts.changes[kind].rows; };
   const nlohmann::ordered_json summary = {{"ok", true},
                                           {"parameters", model::parameter_count(spec)},
                                           {"rows", totals.rows},
                                           {"rows_dropped_overlong", counts.dropped_overlong},
                                           {"rows_truncated", counts.truncated},
                                           {"rows_straddling", totals.straddling_rows},
+                                          {"rows_text_dropped", rows_of(TemplateChange::kDropped)},
+                                          {"rows_text_cut", rows_of(TemplateChange::kCut)},
+                                          {"rows_text_trimmed", rows_of(TemplateChange::kTrimmed)},
                                           {"tokens", totals.tokens},
                                           {"trained_tokens", totals.trained_tokens},
                                           {"longest_row_tokens", counts.longest},

@@ -3,7 +3,7 @@
 #include "cli/data_verbs.h"
 #include "cli/model_arguments.h"
 #include "cli/rows.h"
-#include "datasets/weights.h"
+#include "datasets/message_weights.h"
 
 namespace hone::cli {
 namespace {
@@ -11,7 +11,7 @@ namespace {
 using nlohmann::ordered_json;
 
 struct RenderArguments {
-  std::string tokenizer, input, template_file, now;
+  std::string tokenizer, input, chat_template, now;
   bool add_generation_prompt = false, tokens = false;
 };
 
@@ -34,6 +34,7 @@ tokenizer::RenderOptions options_of(const ordered_json& row, const engine::Text&
                                     const RenderArguments& arguments) {
   tokenizer::RenderOptions options;
   options.add_generation_prompt = arguments.add_generation_prompt;
+  options.now = arguments.now.empty() ? datasets::pinned_date() : parse_time(arguments.now);
   if (text.tokenizer)
     for (const auto& [name, spelling] : text.tokenizer->special().names)
       options.variables[name] = spelling;
@@ -49,39 +50,47 @@ tokenizer::RenderOptions options_of(const ordered_json& row, const engine::Text&
       options.variables[key] = value;
     }
   }
-  if (!arguments.now.empty()) options.now = parse_time(arguments.now);
   return options;
 }
 
-void add_tokens(const ordered_json& messages, const tokenizer::RenderOptions& options,
-                const tokenizer::Rendered& rendered, const engine::Text& text, ordered_json& out) {
+void add_tokens(const datasets::RenderedConversation& conversation,
+                const std::vector<datasets::MessageTraining>& training, const engine::Text& text,
+                ordered_json& out) {
   const tokenizer::Tokenizer& tokenizer = text.require_tokenizer("--tokens");
+  const tokenizer::Rendered& rendered = conversation.rendered;
   const tokenizer::Encoding encoding =
       tokenizer.encode(rendered.text, {.literal = tokenizer::literal_ranges(rendered)});
-  std::vector<tokenizer::TextRange> trained;
-  if (!options.add_generation_prompt)
-    for (const tokenizer::AssistantTurn& turn : tokenizer::find_assistant_turns(
-             *text.chat_template, messages, options, rendered, tokenizer.special_token_texts()))
-      trained.push_back({turn.begin, turn.end});
+  std::vector<datasets::WeighedRange> trained;
+  if (!conversation.options.add_generation_prompt)
+    trained = datasets::weigh_messages(conversation, training, {"all"}, *text.chat_template,
+                                       tokenizer::make_stop_tokens(tokenizer, text.stop_ids()))
+                  .ranges;
   out["ids"] = encoding.ids;
   out["weights"] = datasets::weigh_tokens(encoding.offsets, trained, 0).weights;
 }
 
+ordered_json render_row(const ordered_json& row, const engine::Text& text,
+                        const RenderArguments& arguments) {
+  datasets::RenderedConversation conversation;
+  conversation.messages = row["messages"];
+  const auto training = datasets::take_training(conversation.messages);
+  conversation.options = options_of(row, text, arguments);
+  conversation.rendered =
+      text.require_chat_template("data render").render(conversation.messages, conversation.options);
+  ordered_json out = {{"text", conversation.rendered.text}};
+  if (arguments.tokens) add_tokens(conversation, training, text, out);
+  return out;
+}
+
 ExitCode run_render(const RenderArguments& arguments) {
   const engine::Text text =
-      engine::open_text(engine::resolve_model(arguments.tokenizer), arguments.template_file);
-  const tokenizer::ChatTemplate& chat_template = text.require_chat_template("data render");
+      engine::open_text(engine::resolve_model(arguments.tokenizer), arguments.chat_template);
   RowSource rows(arguments.input);
   while (const auto row = rows.next()) {
     rows.at(*row, [&] {
       HONE_CHECK(DataError, row->value.contains("messages"), "{}: expected `messages`",
                  rows.where(*row));
-      const tokenizer::RenderOptions options = options_of(row->value, text, arguments);
-      const ordered_json& messages = row->value["messages"];
-      const tokenizer::Rendered rendered = chat_template.render(messages, options);
-      ordered_json out = {{"text", rendered.text}};
-      if (arguments.tokens) add_tokens(messages, options, rendered, text, out);
-      print_row(out);
+      print_row(render_row(row->value, text, arguments));
     });
   }
   return ExitCode::kDone;
@@ -95,9 +104,11 @@ Action declare_data_render(CLI::App& command, const Common&) {
       ->required();
   command.add_option("--input", arguments->input, "JSONL rows of `messages` (- for stdin)")
       ->required();
-  command.add_option("--template", arguments->template_file,
-                     "A Jinja file instead of the model's own template");
-  command.add_option("--now", arguments->now, "What strftime_now sees (ISO 8601)");
+  command.add_option("--template", arguments->chat_template,
+                     "Instead of the model's own template: a name (" + tokenizer::template_names() +
+                         ") or a Jinja file");
+  command.add_option("--now", arguments->now,
+                     "What strftime_now sees (ISO 8601); without it 2024-07-26, as in training");
   command.add_flag("--add-generation-prompt", arguments->add_generation_prompt,
                    "Ask for the next turn");
   command.add_flag("--tokens", arguments->tokens, "Also token ids and loss weights");

@@ -9,7 +9,7 @@ namespace {
 
 struct Arguments {
   ModelArguments model;
-  std::string prompt, messages, input;
+  std::string prompt, messages, input, chat_template;
   model::SamplingOptions sampling;
   std::size_t batch_size = 32;
 };
@@ -62,10 +62,10 @@ std::vector<std::vector<std::int64_t>> read_prompts(const Arguments& arguments,
 }
 
 ExitCode run_generate(Arguments arguments, const Common& common) {
-  const OpenedModel opened = open_model(arguments.model, common);
+  const OpenedModel opened = open_model(arguments.model, common, arguments.chat_template);
   const auto prompts = read_prompts(arguments, opened.text);
-  for (const std::int32_t id : opened.text.require_tokenizer("generate").special().eos_ids)
-    arguments.sampling.stop_ids.push_back(id);
+  opened.text.require_tokenizer("generate");
+  for (const std::int32_t id : opened.text.stop_ids()) arguments.sampling.stop_ids.push_back(id);
   if (!common.seed.empty()) arguments.sampling.seed = std::stoull(common.seed);
   for (std::size_t begin = 0; begin < prompts.size(); begin += arguments.batch_size) {
     const std::size_t end = std::min(prompts.size(), begin + arguments.batch_size);
@@ -87,6 +87,9 @@ Action declare_generate(CLI::App& command, const Common& common) {
   source->add_option("--input", arguments->input,
                      "JSONL rows of `prompt` or `messages` (- for stdin)");
   source->require_option(1);
+  command.add_option("--template", arguments->chat_template,
+                     "Instead of the model's own template: a name (" + tokenizer::template_names() +
+                         ") or a Jinja file");
   model::SamplingOptions& sampling = arguments->sampling;
   command
       .add_option("--max-new-tokens", sampling.max_new_tokens, "Length at which an answer is cut")

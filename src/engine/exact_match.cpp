@@ -63,7 +63,7 @@ ExactMatch measure_exact_match(const model::Decoder& decoder, const Text& text,
   datasets::RecordReader reader(datasets::expand_files(data.eval), data.format, data.columns);
   while (const auto row = reader.next()) questions.push_back(question_of(*row, text));
   model::SamplingOptions sampling{.max_new_tokens = options.max_new_tokens};
-  for (const std::int32_t id : tokenizer.special().eos_ids) sampling.stop_ids.push_back(id);
+  for (const std::int32_t id : text.stop_ids()) sampling.stop_ids.push_back(id);
 
   ExactMatch result;
   const auto begin = std::chrono::steady_clock::now();

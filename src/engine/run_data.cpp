@@ -1,18 +1,35 @@
 #include "engine/run_data.h"
 
 #include <ATen/Parallel.h>
+#include <fmt/ranges.h>
 
+#include "base/log.h"
 #include "report/rows_progress.h"
 #include "tokenizer/content_hash.h"
 
 namespace hone::engine {
+namespace {
+
+/// A named template is only as good as the tokens that it is made of.
+void warn_of_missing_tokens(const Text& text) {
+  if (text.named_template == nullptr || !text.tokenizer) return;
+  const auto missing = tokenizer::missing_tokens(*text.named_template, *text.tokenizer);
+  if (missing.empty()) return;
+  log::warn(
+      "data.template {}: the tokenizer does not have {} as special tokens, so they would be "
+      "pieces of text; {}",
+      text.named_template->name, fmt::join(missing, ", "),
+      tokenizer::offer_templates(*text.tokenizer));
+}
+
+}  // namespace
+
 datasets::TextTools text_tools(const Text& text, const model::Spec& spec) {
   datasets::TextTools tools = {.tokenizer = text.tokenizer ? &*text.tokenizer : nullptr,
                                .chat_template = text.chat_template ? &*text.chat_template : nullptr,
-                               .vocab_size = spec.vocab_size};
-  if (!text.tokenizer) return tools;
-  tools.stop_ids = text.tokenizer->special().eos_ids;
-  tools.tokenizer_sha256 = tokenizer::content_hash(text.source);
+                               .vocab_size = spec.vocab_size,
+                               .stop_ids = text.stop_ids()};
+  if (text.tokenizer) tools.tokenizer_sha256 = tokenizer::content_hash(text.source);
   return tools;
 }
 
@@ -51,6 +68,7 @@ std::int64_t total_steps(const TrainOptions& train, const datasets::Sampler& sam
 }
 
 RunData load_run_data(const RunOptions& options, const Text& text, const model::Spec& spec) {
+  warn_of_missing_tokens(text);
   RunData data;
   data.train = load_rows(options.data.train, options.data, text_tools(text, spec),
                          spec.max_position_embeddings);

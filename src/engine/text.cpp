@@ -1,10 +1,11 @@
 #include "engine/text.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/error.h"
 #include "base/file.h"
-#include "model/load.h"
+#include "datasets/rendering.h"
 
 namespace hone::engine {
 namespace {
@@ -17,9 +18,9 @@ fs::path models_folder() {
   return folder != nullptr ? folder : HONE_MODELS_FOLDER;
 }
 
+/// A file is one itself: a .gguf, or a tokenizer.json.
 bool has_tokenizer(const fs::path& model) {
-  return model::is_gguf(model) || model.extension() == ".json" ||
-         fs::exists(model / "tokenizer.json");
+  return fs::is_regular_file(model) || fs::exists(model / "tokenizer.json");
 }
 
 }  // namespace
@@ -34,10 +35,19 @@ const tokenizer::Tokenizer& Text::require_tokenizer(const std::string& purpose) 
 
 const tokenizer::ChatTemplate& Text::require_chat_template(const std::string& purpose) const {
   HONE_CHECK(DataError, chat_template,
-             "{} needs a chat template, and the model has none, as base models do; name a Jinja "
-             "file by data.template",
-             purpose);
+             "{} needs a chat template, and the model has none, as base models do; {}", purpose,
+             tokenizer ? tokenizer::offer_templates(*tokenizer)
+                       : "name one by data.template: " + tokenizer::template_names());
   return *chat_template;
+}
+
+std::vector<std::int32_t> Text::stop_ids() const {
+  if (!tokenizer) return {};
+  std::vector<std::int32_t> ids = tokenizer->special().eos_ids;
+  if (named_template == nullptr) return ids;
+  for (const std::int32_t id : tokenizer::stop_ids(*named_template, *tokenizer))
+    if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
+  return ids;
 }
 
 fs::path resolve_model(const std::string& base) {
@@ -50,7 +60,7 @@ fs::path resolve_model(const std::string& base) {
   return installed;
 }
 
-Text open_text(const fs::path& model, const std::string& template_file) {
+Text open_text(const fs::path& model, const std::string& chat_template) {
   Text text;
   text.source = model;
   if (has_tokenizer(model)) {
@@ -58,19 +68,24 @@ Text open_text(const fs::path& model, const std::string& template_file) {
     if (const std::string* own = text.tokenizer->chat_template(); own != nullptr)
       text.chat_template.emplace(*own);
   }
-  if (!template_file.empty()) text.chat_template.emplace(read_file(template_file));
+  if (chat_template.empty()) return text;
+  text.named_template = tokenizer::find_named_template(chat_template);
+  HONE_CHECK(ConfigError, text.named_template || fs::is_regular_file(chat_template),
+             "chat template {}: expected one of {}, or a Jinja file, and there is no such file",
+             chat_template, tokenizer::template_names());
+  text.chat_template.emplace(text.named_template ? std::string(text.named_template->source)
+                                                 : read_file(chat_template));
   return text;
 }
 
 std::vector<std::int64_t> encode_conversation(const nlohmann::ordered_json& row, const Text& text,
                                               bool add_generation_prompt) {
   const tokenizer::Tokenizer& tokenizer = text.require_tokenizer("a conversation");
-  tokenizer::RenderOptions options;
-  options.add_generation_prompt = add_generation_prompt;
-  if (row.contains("tools")) options.tools = row["tools"];
-  for (const auto& [name, spelling] : tokenizer.special().names) options.variables[name] = spelling;
   const tokenizer::Rendered rendered =
-      text.require_chat_template("a conversation").render(row.at("messages"), options);
+      datasets::render_conversation(datasets::read_conversation(row),
+                                    text.require_chat_template("a conversation"),
+                                    tokenizer.special().names, add_generation_prompt)
+          .rendered;
   const auto ids =
       tokenizer.encode(rendered.text, {.literal = tokenizer::literal_ranges(rendered)}).ids;
   return {ids.begin(), ids.end()};

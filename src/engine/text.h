@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tokenizer/chat_template.h"
+#include "tokenizer/named_template.h"
 #include "tokenizer/tokenizer.h"
 
 namespace hone::engine {
@@ -17,6 +18,11 @@ struct Text {
   std::filesystem::path source;  ///< what they were read from
   std::optional<tokenizer::Tokenizer> tokenizer;
   std::optional<tokenizer::ChatTemplate> chat_template;
+  /// Where the chat template is one that hone brings along.
+  const tokenizer::NamedTemplate* named_template = nullptr;
+
+  /// Every id that ends a response: the tokenizer's, and those of a named template.
+  std::vector<std::int32_t> stop_ids() const;
 
   /// @param purpose who needs it, for the message. @throws DataError where there is none
   const tokenizer::Tokenizer& require_tokenizer(const std::string& purpose) const;
@@ -24,16 +30,17 @@ struct Text {
 };
 
 /// @param model         as resolve_model gives it
-/// @param template_file a Jinja file to use instead of the model's own template, or ""
+/// @param chat_template a name that hone knows or a Jinja file, to use instead of the model's own
+///        template, or ""
 /// @throws DataError where the tokenizer is there but cannot be read
-Text open_text(const std::filesystem::path& model, const std::string& template_file);
+Text open_text(const std::filesystem::path& model, const std::string& chat_template);
 
 /// The path of a model: what `base` names, or a name that tools/setup installed.
 /// @throws DataError where neither is there
 std::filesystem::path resolve_model(const std::string& base);
 
-/// A conversation through the chat template, as tokens. Nothing that a message says becomes a
-/// special token.
+/// A conversation through the chat template, as tokens, as training renders it. Nothing that a
+/// message says becomes a special token.
 /// @param row an object with `messages` and, where there are some, `tools`
 /// @param add_generation_prompt asks the model for the next turn
 std::vector<std::int64_t> encode_conversation(const nlohmann::ordered_json& row, const Text& text,

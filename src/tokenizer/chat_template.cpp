@@ -42,6 +42,26 @@ std::vector<Span> make_spans(const jinja::Text& text, const ChatInput& input) {
   return spans;
 }
 
+std::size_t common_prefix(std::string_view a, std::string_view b) {
+  return static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first -
+                                  a.begin());
+}
+
+BeginningRendered compare(std::string_view text, std::size_t shared, std::string_view rest) {
+  const std::size_t more = common_prefix(text.substr(shared), rest);
+  return {false, shared + more, more == rest.size()};
+}
+
+jinja::PrefixWatch make_watch(const jinja::Value& messages,
+                              const std::vector<Beginning>& beginnings) {
+  jinja::PrefixWatch watch{.messages = messages, .places = {}, .wanted = {}};
+  const jinja::List& items = *messages.as_list();
+  for (std::size_t i = 0; i < items.size(); ++i) watch.places.emplace(items[i].origin(), i);
+  for (const Beginning& beginning : beginnings)
+    watch.wanted.push_back({beginning.count, beginning.add_generation_prompt});
+  return watch;
+}
+
 bool is_plain_word(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
@@ -60,6 +80,8 @@ struct ChatTemplate::Parsed {
 ChatTemplate::ChatTemplate(std::string source)
     : parsed_(std::make_shared<const Parsed>(std::move(source))) {}
 
+bool ChatTemplate::renders_beginnings_at_once() const { return parsed_->program.has_main_loop(); }
+
 const std::string& ChatTemplate::source() const { return parsed_->source; }
 
 Rendered ChatTemplate::render(const OrderedJson& messages, const RenderOptions& options) const {
@@ -71,6 +93,43 @@ Rendered ChatTemplate::render(const OrderedJson& messages, const RenderOptions& 
   const jinja::Program::Output output =
       parsed_->program.render(variables, options.now ? *options.now : local_time());
   return {std::string(output.text.str()), make_spans(output.text, input), output.generated};
+}
+
+std::vector<BeginningRendered> ChatTemplate::render_beginnings(
+    const OrderedJson& messages, const RenderOptions& options, const Rendered& rendered,
+    const std::vector<Beginning>& beginnings) const {
+  ChatInput input;
+  const auto variables = make_variables(input, messages, options);
+  jinja::PrefixWatch watch = make_watch(variables.at("messages"), beginnings);
+  if (renders_beginnings_at_once())
+    parsed_->program.render(variables, options.now ? *options.now : local_time(), &watch);
+
+  std::vector<BeginningRendered> results;
+  auto found = watch.found.begin();  // in the order in which they were wanted, some left out
+  for (std::size_t i = 0; i < beginnings.size(); ++i) {
+    if (found != watch.found.end() && found->wanted == watch.wanted[i]) {
+      results.push_back(found->rest ? compare(rendered.text, found->shared, found->rest->str())
+                                    : BeginningRendered{true, 0, false});
+      ++found;
+    } else {
+      results.push_back(render_beginning(messages, options, rendered, beginnings[i]));
+    }
+  }
+  return results;
+}
+
+BeginningRendered ChatTemplate::render_beginning(const OrderedJson& messages, RenderOptions options,
+                                                 const Rendered& rendered,
+                                                 const Beginning& beginning) const {
+  options.add_generation_prompt = beginning.add_generation_prompt;
+  const auto end = messages.begin() + static_cast<std::ptrdiff_t>(beginning.count);
+  try {
+    const Rendered alone =
+        render(OrderedJson(OrderedJson::array_t(messages.begin(), end)), options);
+    return compare(rendered.text, 0, alone.text);
+  } catch (const DataError&) {
+    return {true, 0, false};
+  }
 }
 
 std::vector<TextRange> literal_ranges(const Rendered& rendered) {

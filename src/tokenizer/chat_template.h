@@ -45,6 +45,19 @@ struct Rendered {
   std::vector<TextRange> generation;  ///< what {% generation %} blocks made
 };
 
+/// A beginning of a conversation that is to be rendered by itself.
+struct Beginning {
+  std::size_t count;  ///< messages, from the first
+  bool add_generation_prompt;
+};
+
+/// Its rendering, beside that of the whole conversation.
+struct BeginningRendered {
+  bool is_refused;     ///< the template does not take these messages alone
+  std::size_t shared;  ///< bytes at its start that the whole text starts with as well
+  bool is_prefix;      ///< there is nothing behind them
+};
+
 /// A chat template, parsed once, rendered as transformers' apply_chat_template does, with the
 /// origin of every character. Copies are cheap; rendering is safe from many threads at once.
 ///
@@ -63,9 +76,25 @@ class ChatTemplate {
   ///   something undefined or None as text, with the line and the error that Python would give
   Rendered render(const OrderedJson& messages, const RenderOptions& options = {}) const;
 
+  /// Renders beginnings of a conversation: in one pass over it where the template's syntax proves
+  /// that to be the same (jinja/main_loop.h), else each by itself.
+  /// @param rendered   what render made of all of `messages` with `options`
+  /// @param beginnings ascending by count, none above messages.size()
+  /// @return one for each
+  std::vector<BeginningRendered> render_beginnings(const OrderedJson& messages,
+                                                   const RenderOptions& options,
+                                                   const Rendered& rendered,
+                                                   const std::vector<Beginning>& beginnings) const;
+
+  /// Whether render_beginnings needs one pass alone, but for the first message.
+  bool renders_beginnings_at_once() const;
+
   const std::string& source() const;
 
  private:
+  BeginningRendered render_beginning(const OrderedJson& messages, RenderOptions options,
+                                     const Rendered& rendered, const Beginning& beginning) const;
+
   struct Parsed;
   std::shared_ptr<const Parsed> parsed_;
 };
@@ -75,28 +104,5 @@ class ChatTemplate {
 /// such as
 /// <|user|>. Give it to EncodeOptions::literal.
 std::vector<TextRange> literal_ranges(const Rendered& rendered);
-
-/// What a server would have to generate for one assistant message, as bytes of the rendered text.
-struct AssistantTurn {
-  std::size_t message;
-  /// Where the rendering of the messages before it, with add_generation_prompt, ends. Where that
-  /// is not how the whole text begins (`prefix_ok` is false), the message's first own character.
-  std::size_t begin;
-  /// After the stop token that follows the message's last own character; where there is none
-  /// (`has_stop` is false), after that character.
-  std::size_t end;
-  bool has_stop;
-  bool prefix_ok;
-};
-
-/// @param rendered the rendering of `messages` with `options`, without a generation prompt
-/// @param special_tokens the texts that can stop generation (Tokenizer::special_token_texts)
-/// @return one entry for each message of role "assistant", in order
-/// @throws DataError as ChatTemplate::render
-std::vector<AssistantTurn> find_assistant_turns(const ChatTemplate& chat_template,
-                                                const OrderedJson& messages,
-                                                const RenderOptions& options,
-                                                const Rendered& rendered,
-                                                const std::vector<std::string>& special_tokens);
 
 }  // namespace hone::tokenizer

@@ -11,7 +11,6 @@ pkg_check_modules(hdf5 REQUIRED IMPORTED_TARGET hdf5-serial)
 pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
 find_package(simdjson REQUIRED)
 include(Ggml)
-include(Jinja)
 
 # LibTorch: any installed one by Torch_DIR, or the one tools/setup unpacked. Its own CMake package
 # asks for a CUDA toolkit even where only the CPU library is linked, so the targets are made here.

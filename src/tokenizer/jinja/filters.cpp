@@ -7,6 +7,7 @@
 
 #include "tokenizer/jinja/list_filters.h"
 #include "tokenizer/jinja/operators.h"
+#include "tokenizer/jinja/text_filters.h"
 #include "tokenizer/utf8.h"
 
 namespace hone::tokenizer::jinja {
@@ -178,6 +179,7 @@ const std::unordered_map<std::string, Filter>& filters() {
         {"title", title_filter},
         {"escape", escape_filter},
         {"e", escape_filter},
+        {"forceescape", escape_filter},
         {"int", int_filter},
         {"float", float_filter},
         {"round", round_filter},
@@ -197,12 +199,15 @@ const std::unordered_map<std::string, Filter>& filters() {
          }},
     };
     for (const auto& [name, filter] : list_filters()) all.emplace(name, filter);
+    for (const auto& [name, filter] : text_filters()) all.emplace(name, filter);
     return all;
   }();
   return table;
 }
 
 }  // namespace
+
+bool has_filter(const std::string& name) { return filters().count(name) > 0; }
 
 Value apply_filter(const std::string& name, const Value& value, const Arguments& arguments) {
   const auto it = filters().find(name);

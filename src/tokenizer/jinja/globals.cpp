@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <unordered_map>
+#include <utility>
 
 #include "tokenizer/jinja/operators.h"
 
@@ -56,6 +57,16 @@ Value make_namespace(const Arguments& arguments) {
   return Value(std::move(space));
 }
 
+/// A function that gives nothing the first time, and then the separator.
+Value make_joiner(const Arguments& arguments) {
+  const Value separator = arguments.has(0, "sep") ? arguments.get(0, "sep") : Value(", ");
+  return Value::function(
+      "joiner", [separator, used = std::make_shared<bool>(false)](const Arguments&) -> Value {
+        if (std::exchange(*used, true)) return separator;
+        return Text();
+      });
+}
+
 Value raise_exception(const Arguments& arguments) {
   throw TemplateFault("TemplateError", std::string(to_text(arguments.get(0, "message")).str()));
 }
@@ -67,6 +78,7 @@ const Value* find_global(const std::string& name) {
       {"range", Value::function("range", make_range)},
       {"dict", Value::function("dict", make_dict)},
       {"namespace", Value::function("namespace", make_namespace)},
+      {"joiner", Value::function("joiner", make_joiner)},
       {"raise_exception", Value::function("raise_exception", raise_exception)},
   };
   const auto it = globals.find(name);

@@ -7,16 +7,16 @@
 #include <string_view>
 #include <vector>
 
+#include "tokenizer/jinja/main_loop.h"
 #include "tokenizer/jinja/value.h"
 #include "tokenizer/utf8.h"
 
 namespace hone::tokenizer::jinja {
 
-/// A template that was parsed once. llama.cpp's lexer and parser make the syntax tree (with
-/// trim_blocks, lstrip_blocks, loop controls and generation tags, as transformers sets them); hone
-/// evaluates it itself, because each character must keep its origin and because an undefined value
-/// must be refused where Python refuses it.
-/// Immutable; may be rendered by many threads at once.
+/// A template that was parsed once, in Jinja as transformers sets it up: trim_blocks,
+/// lstrip_blocks, loop controls and generation tags. No library does: each character must keep its
+/// origin, and an undefined value must be refused where Python refuses it. Immutable; may be
+/// rendered by many threads at once.
 class Program {
  public:
   /// @throws DataError naming line and reason when the source is not a template, or is larger or
@@ -30,10 +30,15 @@ class Program {
     std::vector<TextRange> generated;
   };
 
+  /// Whether `render` takes up beginnings.
+  bool has_main_loop() const;
+
   /// @param variables what the template sees besides the language's own functions
   /// @param now what strftime_now prints
   /// @throws DataError with the line and what Python's Jinja would raise
-  Output render(const std::map<std::string, Value>& variables, const std::tm& now) const;
+  /// @param watch where the template has a MainLoop, takes up what beginnings of the messages give
+  Output render(const std::map<std::string, Value>& variables, const std::tm& now,
+                PrefixWatch* watch = nullptr) const;
 
  private:
   struct Tree;

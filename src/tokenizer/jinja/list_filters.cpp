@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "tokenizer/jinja/operators.h"
 
@@ -136,6 +137,64 @@ Value sum_filter(const Value& value, const Arguments& arguments) {
   return total;
 }
 
+/// Lists of `linecount` items; the last one filled up where fill_with is given.
+Value batch_filter(const Value& value, const Arguments& arguments) {
+  const std::int64_t size = require_integer(arguments.get(0, "linecount"), "batch");
+  const Value fill = arguments.get(1, "fill_with");
+  List batches, batch;
+  for (const Value& item : iterate(value)) {
+    if (std::ssize(batch) == size) batches.push_back(Value::list(std::exchange(batch, {})));
+    batch.push_back(item);
+  }
+  while (!batch.empty() && !fill.is_undefined() && !fill.is_none() && std::ssize(batch) < size)
+    batch.push_back(fill);
+  if (!batch.empty()) batches.push_back(Value::list(std::move(batch)));
+  return Value::generator(std::move(batches));
+}
+
+/// `slices` lists, the first ones one item longer where it does not come out even.
+Value slice_filter(const Value& value, const Arguments& arguments) {
+  const std::int64_t count = require_integer(arguments.get(0, "slices"), "slice");
+  if (count < 1) throw TemplateFault("ZeroDivisionError", "slice: at least one slice");
+  const Value fill = arguments.get(1, "fill_with");
+  const List items = iterate(value);
+  const std::int64_t size = std::ssize(items) / count, longer = std::ssize(items) % count;
+  List slices;
+  auto next = items.begin();
+  for (std::int64_t i = 0; i < count; ++i) {
+    List slice(next, next + size + (i < longer));
+    next += std::ssize(slice);
+    if (i >= longer && longer > 0 && !fill.is_undefined() && !fill.is_none()) slice.push_back(fill);
+    slices.push_back(Value::list(std::move(slice)));
+  }
+  return Value::generator(std::move(slices));
+}
+
+/// Pairs of a value of the attribute and the items that have it, in the order of the values.
+Value groupby_filter(const Value& value, const Arguments& arguments) {
+  const Value attribute = arguments.get(0, "attribute");
+  Arguments sorting;
+  sorting.named = {{"attribute", attribute},
+                   {"case_sensitive", arguments.get(2, "case_sensitive")}};
+  const bool case_sensitive = truth(arguments.get(2, "case_sensitive"));
+  List groups;
+  Value key;
+  List members;
+  const auto flush = [&] {
+    if (!members.empty())
+      groups.push_back(Value::tuple(
+          {get_path(members.front(), attribute), Value::list(std::exchange(members, {}))}));
+  };
+  for (const Value& item : iterate(sort_filter(value, sorting))) {
+    const Value own = sort_key(item, attribute, case_sensitive);
+    if (!members.empty() && !equals(own, key)) flush();
+    key = own;
+    members.push_back(item);
+  }
+  flush();
+  return Value::list(std::move(groups));
+}
+
 Value map_filter(const Value& value, const Arguments& arguments) {
   if (!truth(value)) return Value::generator({});
   List items;
@@ -186,6 +245,9 @@ list_filters() {
       {"dictsort", dictsort_filter},
       {"unique", unique_filter},
       {"sum", sum_filter},
+      {"batch", batch_filter},
+      {"slice", slice_filter},
+      {"groupby", groupby_filter},
       {"map", map_filter},
       {"list", [](V v, A) { return Value::list(iterate(v)); }},
       {"min", [](V v, A a) { return extreme(v, a, -1); }},

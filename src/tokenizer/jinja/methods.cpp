@@ -191,6 +191,53 @@ Value without_affix(const Text& text, const Text& affix, bool prefix) {
   return text;
 }
 
+Value found(Value place) {
+  if (*place.as<std::int64_t>() < 0) throw TemplateFault("ValueError", "substring not found");
+  return place;
+}
+
+bool is_ascii(char c) { return static_cast<unsigned char>(c) < 0x80; }
+
+Value swapcase_method(const Text& text, const Arguments&) {
+  Text result;
+  for (std::size_t i = 0; i < text.size();) {
+    const CodePoint point = code_point_at(text.str(), i);
+    const Text one = text.slice(i, i + point.size_bytes);
+    result.append(is_upper(point.value) ? to_lower(one) : to_upper(one));
+    i += point.size_bytes;
+  }
+  return result;
+}
+
+Value zfill_method(const Text& text, const Arguments& arguments) {
+  const std::int64_t width = require_integer(arguments.get(0, "width"), "zfill");
+  const std::int64_t missing = width - static_cast<std::int64_t>(length(Value(text)));
+  if (missing <= 0) return text;
+  const bool has_sign = text.str().starts_with('-') || text.str().starts_with('+');
+  Text result = text.slice(0, has_sign ? 1 : 0);
+  result.append(*apply_operator("*", Value(Text("0", text.main_origin())), missing).as<Text>());
+  return result.append(text.slice(has_sign ? 1 : 0, text.size()));
+}
+
+Value expandtabs_method(const Text& text, const Arguments& arguments) {
+  const std::int64_t size = integer_or(arguments, 0, "tabsize", 8);
+  Text result;
+  std::int64_t column = 0;
+  for (std::size_t i = 0; i < text.size();) {
+    const CodePoint point = code_point_at(text.str(), i);
+    if (point.value == '\t') {
+      const std::int64_t blanks = size > 0 ? size - column % size : 0;
+      result.append(std::string(static_cast<std::size_t>(blanks), ' '), text.origin_at(i));
+      column += blanks;
+    } else {
+      result.append(text.slice(i, i + point.size_bytes));
+      column = point.value == '\n' || point.value == '\r' ? 0 : column + 1;
+    }
+    i += point.size_bytes;
+  }
+  return result;
+}
+
 const std::unordered_map<std::string, TextMethod>& text_methods() {
   using A = const Arguments&;
   using T = const Text&;
@@ -247,6 +294,22 @@ const std::unordered_map<std::string, TextMethod>& text_methods() {
       {"isspace", [](T t, A) { return Value(all_characters(t, is_python_space)); }},
       {"isupper", [](T t, A) { return Value(has_case(t, is_upper, is_lower)); }},
       {"islower", [](T t, A) { return Value(has_case(t, is_lower, is_upper)); }},
+      {"casefold",
+       [](T t, A) { return Value(replace(to_lower(t), "ß", Text("ss", t.main_origin()))); }},
+      {"swapcase", swapcase_method},
+      {"zfill", zfill_method},
+      {"expandtabs", expandtabs_method},
+      {"index",
+       [](T t, A a) {
+         return found(find_method_result(t, t.str().find(text_argument(a, 0, "sub").str())));
+       }},
+      {"rindex",
+       [](T t, A a) {
+         return found(find_method_result(t, t.str().rfind(text_argument(a, 0, "sub").str())));
+       }},
+      {"isascii", [](T t, A) { return Value(std::ranges::all_of(t.str(), is_ascii)); }},
+      {"isdecimal",
+       [](T t, A) { return Value(all_characters(t, [](char32_t c) { return is_numeric(c); })); }},
       {"ljust", [](T t, A a) { return pad(t, a, false, true); }},
       {"rjust", [](T t, A a) { return pad(t, a, true, false); }},
       {"center", [](T t, A a) { return pad(t, a, true, true); }},

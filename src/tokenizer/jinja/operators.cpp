@@ -39,6 +39,24 @@ Value floor_division(std::string_view op, const Value& left, const Value& right)
   return op == "//" ? quotient : a - quotient * b;
 }
 
+Value power(const Value& left, const Value& right) {
+  const double base = require_number(left, "**"), exponent = require_number(right, "**");
+  if (!is_integer(left) || !is_integer(right) || exponent < 0) {
+    if (base == 0 && exponent < 0)
+      throw TemplateFault("ZeroDivisionError", "0.0 cannot be raised to a negative power");
+    if (base < 0 && exponent != std::trunc(exponent))
+      throw TemplateFault("TypeError", "a complex number, which templates here do not have");
+    return std::pow(base, exponent);
+  }
+  Value result = std::int64_t{1};
+  const std::int64_t factor = require_integer(left, "**");
+  if (factor == 0 || factor == 1) return exponent == 0 ? std::int64_t{1} : factor;
+  if (factor == -1) return require_integer(right, "**") % 2 == 0 ? std::int64_t{1} : factor;
+  for (std::int64_t i = require_integer(right, "**"); i > 0; --i)
+    result = integer_result("*", *result.as<std::int64_t>(), factor);
+  return result;
+}
+
 Value arithmetic(std::string_view op, const Value& left, const Value& right) {
   if (op == "/") {
     const double divisor = require_number(right, op);
@@ -46,6 +64,7 @@ Value arithmetic(std::string_view op, const Value& left, const Value& right) {
     return require_number(left, op) / divisor;
   }
   if (op == "//" || op == "%") return floor_division(op, left, right);
+  if (op == "**") return power(left, right);
   if (is_integer(left) && is_integer(right)) {
     return integer_result(op, require_integer(left, op), require_integer(right, op));
   }
@@ -105,7 +124,7 @@ Value loop_attribute(const std::shared_ptr<Loop>& loop, const std::string& name)
   if (name == "first") return index0 == 0;
   if (name == "last") return index0 + 1 == size;
   if (name == "length") return size;
-  // Depths count recursive loops, which llama.cpp's parser does not know.
+  // Depths count recursive loops, which the parser refuses.
   if (name == "depth0") return std::int64_t{0};
   if (name == "depth") return std::int64_t{1};
   if (name == "previtem") {
@@ -158,6 +177,7 @@ Value apply_operator(std::string_view op, const Value& left, const Value& right)
   require_defined(right);
   if (left.is_number() && right.is_number()) return arithmetic(op, left, right);
   if (op == "+") return add(left, right);
+  if (op == "%" && left.is_string()) return print_format(*left.as<Text>(), right);
   if (op == "*" && is_sequence(left) && is_integer(right)) {
     return repeat(left, require_integer(right, op));
   }

@@ -6,7 +6,7 @@
 
 namespace hone::tokenizer::jinja {
 
-/// Arithmetic and comparison: + - * / // % ~ == != < <= > >= in, not in.
+/// Arithmetic and comparison: + - * / // % ** ~ == != < <= > >= in, not in.
 /// @throws TemplateFault as Python would
 Value apply_operator(std::string_view op, const Value& left, const Value& right);
 
@@ -20,10 +20,16 @@ Value get_slice(const Value& object, const Value& start, const Value& stop, cons
 /// A method of str, dict or list, bound to the object; undefined where there is none of that name.
 Value find_method(const Value& object, const std::string& name);
 
+/// format % values, as Python's: a tuple's values one by one, a dict's by %(key)s.
+/// @throws TemplateFault TypeError and its kin, as Python would
+Text print_format(const Text& format, const Value& values);
+
 /// value|name(arguments). @throws TemplateFault for an unknown filter or what it raises
 Value apply_filter(const std::string& name, const Value& value, const Arguments& arguments);
 /// value is name(arguments).
 bool apply_test(const std::string& name, const Value& value, const Arguments& arguments);
+
+bool has_filter(const std::string& name);
 
 /// range, dict, namespace, raise_exception and the like; nullptr where there is none of that name.
 const Value* find_global(const std::string& name);

@@ -14,136 +14,149 @@ ScopePtr inner_scope(const ScopePtr& parent) {
 
 }  // namespace
 
-void Evaluator::run(const ast::statements& body, const ScopePtr& scope, Program::Output& output) {
+void Evaluator::run(const ast::Nodes& body, const ScopePtr& scope, Program::Output& output) {
   output_ = &output;
   execute(body, scope, output.text);
 }
 
-Evaluator::Flow Evaluator::execute(const ast::statements& body, const ScopePtr& scope, Text& out) {
-  for (const ast::statement_ptr& node : body) {
+Evaluator::Flow Evaluator::execute(const ast::Nodes& body, const ScopePtr& scope, Text& out) {
+  for (const ast::NodePtr& node : body) {
     const Flow flow = execute(*node, scope, out);
     if (flow != Flow::kNext) return flow;
   }
   return Flow::kNext;
 }
 
-Evaluator::Flow Evaluator::execute(const ast::statement& node, const ScopePtr& scope, Text& out) {
+Evaluator::Flow Evaluator::execute(const ast::Node& node, const ScopePtr& scope, Text& out) {
   position_ = node.pos;
-  if (const auto* n = node_as<ast::if_statement>(node)) return execute_if(*n, scope, out);
-  if (const auto* n = node_as<ast::for_statement>(node)) return execute_for(*n, scope, out);
-  if (node_as<ast::break_statement>(node)) return Flow::kBreak;
-  if (node_as<ast::continue_statement>(node)) return Flow::kContinue;
-  if (node_as<ast::comment_statement>(node)) return Flow::kNext;
-  if (node_as<ast::noop_statement>(node)) {
-    mark_generation(out);
-  } else if (const auto* set = node_as<ast::set_statement>(node)) {
+  if (const auto* n = ast::as<ast::If>(node)) return execute_if(*n, scope, out);
+  if (const auto* n = ast::as<ast::For>(node)) return execute_for(*n, scope, out);
+  if (const auto* n = ast::as<ast::With>(node)) return execute_with(*n, scope, out);
+  if (const auto* n = ast::as<ast::Generation>(node)) return execute_generation(*n, scope, out);
+  if (ast::as<ast::Break>(node)) return Flow::kBreak;
+  if (ast::as<ast::Continue>(node)) return Flow::kContinue;
+  if (const auto* set = ast::as<ast::Set>(node)) {
     execute_set(*set, scope);
-  } else if (const auto* macro = node_as<ast::macro_statement>(node)) {
-    execute_macro(*macro, scope);
-  } else if (const auto* call = node_as<ast::call_statement>(node)) {
+  } else if (const auto* macro = ast::as<ast::Macro>(node)) {
+    scope->variables[macro->name] =
+        make_callable(macro->name, macro->parameters, macro->body, scope);
+  } else if (const auto* call = ast::as<ast::CallBlock>(node)) {
     execute_call(*call, scope, out);
-  } else if (const auto* filter = node_as<ast::filter_statement>(node)) {
-    out.append(to_text(evaluate_filter(*filter->filter, capture(filter->body, scope), scope)));
+  } else if (const auto* filter = ast::as<ast::FilterBlock>(node)) {
+    out.append(capture(filter->body, filter->filters, scope));
   } else {
     out.append(to_text(evaluate(node, scope)));
   }
   return Flow::kNext;
 }
 
-Text Evaluator::capture(const ast::statements& body, const ScopePtr& scope) {
+Text Evaluator::capture(const ast::Nodes& body, const ScopePtr& scope) {
   Text out;
   execute(body, scope, out);
   return out;
 }
 
-// The tree keeps no more of {% generation %} and {% endgeneration %} than their places.
-void Evaluator::mark_generation(const Text& out) {
-  if (&out != &output_->text) return;  // captured by a macro or a set: it has no place yet
-  if (source_.compare(position_, 3, "end") != 0) {
-    output_->generated.push_back({out.size(), out.size()});
-  } else if (!output_->generated.empty()) {
-    output_->generated.back().end = out.size();
-  }
+/// A block's text through the filters at its head.
+Text Evaluator::capture(const ast::Nodes& body, const std::vector<ast::Filter>& filters,
+                        const ScopePtr& scope) {
+  Value value = capture(body, inner_scope(scope));
+  for (const ast::Filter& filter : filters) value = evaluate_filter(filter, value, scope);
+  return to_text(value);
 }
 
-Evaluator::Flow Evaluator::execute_if(const ast::if_statement& node, const ScopePtr& scope,
-                                      Text& out) {
-  return execute(truth(evaluate(*node.test, scope)) ? node.body : node.alternate, scope, out);
+Evaluator::Flow Evaluator::execute_if(const ast::If& node, const ScopePtr& scope, Text& out) {
+  for (const auto& [condition, body] : node.branches)
+    if (truth(evaluate(*condition, scope))) return execute(body, scope, out);
+  return execute(node.otherwise, scope, out);
 }
 
-// The items of `for x in items if condition`; the condition sees x.
-List Evaluator::loop_items(const ast::for_statement& node, const ScopePtr& scope) {
-  const auto* filtered = node_as<ast::select_expression>(*node.iterable);
-  if (!filtered) return iterate(evaluate(*node.iterable, scope));
+Evaluator::Flow Evaluator::execute_with(const ast::With& node, const ScopePtr& scope, Text& out) {
+  const ScopePtr inner = inner_scope(scope);
+  for (const auto& [target, value] : node.values) assign(*target, evaluate(*value, scope), inner);
+  return execute(node.body, inner, out);
+}
+
+/// In a scope of its own, as transformers has it.
+Evaluator::Flow Evaluator::execute_generation(const ast::Generation& node, const ScopePtr& scope,
+                                              Text& out) {
+  const std::size_t begin = out.size();
+  const Flow flow = execute(node.body, inner_scope(scope), out);
+  // What a macro or a set captures has no place in the output yet.
+  if (&out == &output_->text) output_->generated.push_back({begin, out.size()});
+  return flow;
+}
+
+/// The items of `for x in items if condition`; the condition sees x.
+List Evaluator::loop_items(const ast::For& node, const ScopePtr& scope) {
+  List items = iterate(evaluate(*node.iterable, scope));
+  if (!node.condition) return items;
   List kept;
-  for (const Value& item : iterate(evaluate(*filtered->lhs, scope))) {
+  for (const Value& item : items) {
     const ScopePtr inner = inner_scope(scope);
-    assign(*node.loopvar, item, inner);
-    if (truth(evaluate(*filtered->test, inner))) kept.push_back(item);
+    assign(*node.target, item, inner);
+    if (truth(evaluate(*node.condition, inner))) kept.push_back(item);
   }
   return kept;
 }
 
-Evaluator::Flow Evaluator::execute_for(const ast::for_statement& node, const ScopePtr& scope,
-                                       Text& out) {
+Evaluator::Flow Evaluator::execute_for(const ast::For& node, const ScopePtr& scope, Text& out) {
   const auto items = std::make_shared<const List>(loop_items(node, scope));
-  if (items->empty()) return execute(node.default_block, scope, out);
+  if (items->empty()) return execute(node.otherwise, scope, out);
   const auto loop = std::make_shared<Loop>(Loop{.items = items});
+  const bool is_watched = watched_ && watched_->loop == &node;
   for (std::size_t i = 0; i < items->size(); ++i) {
     loop->index0 = i;
     const ScopePtr inner = inner_scope(scope);
     inner->variables["loop"] = Value(loop);
-    assign(*node.loopvar, (*items)[i], inner);
+    assign(*node.target, (*items)[i], inner);
+    if (is_watched) find_prefix((*items)[i], false, scope, out);
     if (execute(node.body, inner, out) == Flow::kBreak) break;
+    if (is_watched) find_prefix((*items)[i], true, scope, out);
   }
   return Flow::kNext;
 }
 
-void Evaluator::assign(const ast::statement& target, const Value& value, const ScopePtr& scope) {
-  if (const auto* name = node_as<ast::identifier>(target)) {
-    scope->variables[name->val] = value;
-  } else if (const auto* tuple = node_as<ast::tuple_literal>(target)) {
+void Evaluator::assign(const ast::Node& target, const Value& value, const ScopePtr& scope) {
+  if (const auto* name = ast::as<ast::Name>(target)) {
+    scope->variables[name->name] = value;
+  } else if (const auto* tuple = ast::as<ast::TupleLiteral>(target)) {
     const List items = iterate(value);
-    if (items.size() != tuple->val.size()) {
+    if (items.size() != tuple->items.size()) {
       throw TemplateFault("ValueError", fmt::format("expected {} values to unpack, got {}",
-                                                    tuple->val.size(), items.size()));
+                                                    tuple->items.size(), items.size()));
     }
-    for (std::size_t i = 0; i < items.size(); ++i) assign(*tuple->val[i], items[i], scope);
-  } else if (const auto* member = node_as<ast::member_expression>(target)) {
-    const Value object = evaluate(*member->object, scope);
+    for (std::size_t i = 0; i < items.size(); ++i) assign(*tuple->items[i], items[i], scope);
+  } else if (const auto* attribute = ast::as<ast::Attribute>(target)) {
+    const Value object = evaluate(*attribute->object, scope);
     const auto* space = object.as<std::shared_ptr<Namespace>>();
-    const auto* attribute = node_as<ast::identifier>(*member->property);
-    if (!space || !attribute || member->computed) {
+    if (!space) {
       throw TemplateFault("TemplateRuntimeError",
                           "cannot assign attribute on non-namespace object");
     }
-    (*space)->attributes[attribute->val] = value;
-  } else {
-    throw TemplateFault("TemplateSyntaxError", "cannot assign to this");
+    (*space)->attributes[attribute->name] = value;
   }
 }
 
-void Evaluator::execute_set(const ast::set_statement& node, const ScopePtr& scope) {
-  const Value value = node.val ? evaluate(*node.val, scope) : Value(capture(node.body, scope));
-  assign(*node.assignee, value, scope);
+void Evaluator::execute_set(const ast::Set& node, const ScopePtr& scope) {
+  const Value value =
+      node.value ? evaluate(*node.value, scope) : Value(capture(node.body, node.filters, scope));
+  assign(*node.target, value, scope);
 }
 
-void Evaluator::bind(const ast::statements& parameters, const Arguments& arguments,
+void Evaluator::bind(const std::vector<ast::Parameter>& parameters, const Arguments& arguments,
                      const ScopePtr& scope) {
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    const auto* with_default = node_as<ast::keyword_argument_expression>(*parameters[i]);
-    const ast::statement& parameter = with_default ? *with_default->key : *parameters[i];
-    const auto* name = node_as<ast::identifier>(parameter);
-    if (!name) throw TemplateFault("TemplateSyntaxError", "a macro's parameter must be a name");
-    Value value = arguments.get(i, name->val);
-    if (with_default && !arguments.has(i, name->val)) value = evaluate(*with_default->val, scope);
-    scope->variables[name->val] = std::move(value);
+    const auto& [name, default_value] = parameters[i];
+    Value value = arguments.get(i, name);
+    if (default_value && !arguments.has(i, name)) value = evaluate(*default_value, scope);
+    scope->variables[name] = std::move(value);
   }
 }
 
-// A macro holds its scope weakly: the scope holds the macro.
-Value Evaluator::make_callable(const std::string& name, const ast::statements& parameters,
-                               const ast::statements& body, const ScopePtr& scope) {
+/// A macro holds its scope weakly: the scope holds the macro.
+Value Evaluator::make_callable(const std::string& name,
+                               const std::vector<ast::Parameter>& parameters,
+                               const ast::Nodes& body, const ScopePtr& scope) {
   return Value::function(
       name,
       [this, name, &parameters, &body,
@@ -165,22 +178,14 @@ Value Evaluator::make_callable(const std::string& name, const ast::statements& p
       });
 }
 
-void Evaluator::execute_macro(const ast::macro_statement& node, const ScopePtr& scope) {
-  const auto* name = node_as<ast::identifier>(*node.name);
-  if (!name) throw TemplateFault("TemplateSyntaxError", "a macro's name must be a name");
-  scope->variables[name->val] = make_callable(name->val, node.args, node.body, scope);
-}
-
-void Evaluator::execute_call(const ast::call_statement& node, const ScopePtr& scope, Text& out) {
-  const auto* call = node_as<ast::call_expression>(*node.call);
-  if (!call) throw TemplateFault("TemplateSyntaxError", "a call block must call something");
-  const Value callee = evaluate(*call->callee, scope);
+void Evaluator::execute_call(const ast::CallBlock& node, const ScopePtr& scope, Text& out) {
+  const Value callee = evaluate(*node.call->callee, scope);
   require_defined(callee);
   const auto* function = callee.as<std::shared_ptr<const Function>>();
   if (!function) throw TemplateFault("TypeError", "a call block must call a macro");
-  Arguments arguments = evaluate_arguments(call->args, scope);
+  Arguments arguments = evaluate_arguments(node.call->arguments, scope);
   arguments.named.emplace_back("caller",
-                               make_callable("caller", node.caller_args, node.body, scope));
+                               make_callable("caller", node.parameters, node.body, scope));
   out.append(to_text((*function)->call(arguments)));
 }
 

@@ -33,6 +33,8 @@ bool is_sequence(const Value& value) {
   return value.is_string() || value.as_list() || value.as_dict() || value.is_undefined();
 }
 
+bool has_test(const std::string& name);
+
 const std::unordered_map<std::string, Test>& tests() {
   using A = const Arguments&;
   using V = const Value&;
@@ -51,6 +53,9 @@ const std::unordered_map<std::string, Test>& tests() {
       {"sequence", [](V v, A) { return is_sequence(v); }},
       {"iterable", [](V v, A) { return is_sequence(v) || v.is_generator(); }},
       {"callable", [](V v, A) { return v.as<std::shared_ptr<const Function>>() != nullptr; }},
+      {"filter", [](V v, A) { return has_filter(std::string(require_text(v, "filter").str())); }},
+      {"test", [](V v, A) { return has_test(std::string(require_text(v, "test").str())); }},
+      {"escaped", [](V, A) { return false; }},
       {"odd", [](V v, A) { return remainder(v, 2) == 1; }},
       {"even", [](V v, A) { return remainder(v, 2) == 0; }},
       {"divisibleby",
@@ -73,6 +78,8 @@ const std::unordered_map<std::string, Test>& tests() {
   };
   return table;
 }
+
+bool has_test(const std::string& name) { return tests().count(name) > 0; }
 
 }  // namespace
 

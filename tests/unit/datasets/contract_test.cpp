@@ -11,10 +11,17 @@ namespace {
 
 constexpr std::int32_t kStop = 2;
 
+/// What weighs 1 is the response.
+void set_weights(Example& example, std::vector<float> weights) {
+  example.responses.clear();
+  for (const float weight : weights) example.responses.push_back(weight == 1);
+  example.weights = std::move(weights);
+}
+
 Example example(std::int64_t row, std::vector<std::int32_t> ids, std::vector<float> weights) {
   Example e;
   e.ids = std::move(ids);
-  e.weights = std::move(weights);
+  set_weights(e, std::move(weights));
   e.row = row;
   return e;
 }
@@ -51,12 +58,12 @@ TEST_F(Contract, HoldsForGoodRows) {
 }
 
 TEST_F(Contract, RefusesDataWithNothingTrained) {
-  for (Example& e : examples_) e.weights.assign(e.ids.size(), 0.0f);
+  for (Example& e : examples_) set_weights(e, std::vector<float>(e.ids.size(), 0.0f));
   EXPECT_TRUE(test::contains(refusal(), "a.jsonl:1: none of the 9 tokens in 2 rows is trained on"));
 }
 
 TEST_F(Contract, SeesThroughThePromptWeight) {
-  for (Example& e : examples_) e.weights.assign(e.ids.size(), 0.5f);
+  for (Example& e : examples_) set_weights(e, std::vector<float>(e.ids.size(), 0.5f));
   EXPECT_TRUE(test::contains(refusal(), "none of the 9 tokens"));
 }
 

@@ -27,7 +27,7 @@ class MessageRows : public testing::Test {
  protected:
   Dataset read(const std::string& rows) {
     return load({folder_.write("rows.jsonl", rows).string()}, options_,
-                {&tokenizer_, &template_, vocab_size_, {id("<|im_end|>")}}, 0);
+                {&tokenizer_, &template_, vocab_size_, stop_ids_}, 0);
   }
   Example read_one(const std::string& row) { return read(row).example(0); }
   /// The text of a row's tokens, trained ones between [[ and ]].
@@ -42,6 +42,7 @@ class MessageRows : public testing::Test {
   ChatTemplate template_{kChatMl};
   DataOptions options_ = config::defaults<DataOptions>();
   std::int64_t vocab_size_ = 0;
+  std::vector<std::int32_t> stop_ids_ = {};
 };
 
 constexpr const char* kOneTurn =
@@ -86,8 +87,92 @@ TEST_F(MessageRows, TrainOnEveryAnswerOrTheLast) {
   const std::string tail =
       "↵\n<|im_start|>user↵\nc<|im_end|>↵\n<|im_start|>assistant↵\n[[d<|im_end|>]]↵\n";
   EXPECT_EQ(shown(kTwoTurns), head + "[[b<|im_end|>]]" + tail);
-  options_.train_on = "last";
+  options_.train_on = {"last"};
   EXPECT_EQ(shown(kTwoTurns), head + "b<|im_end|>" + tail);
+}
+
+TEST_F(MessageRows, TrainOnTheRolesThatAreNamed) {
+  options_.train_on = {"user", "assistant"};
+  EXPECT_EQ(shown(kOneTurn),
+            "<|im_start|>user↵\n[[Hi<|im_end|>]]↵\n<|im_start|>assistant↵\n[[Yo!<|im_end|>]]↵\n");
+  options_.train_on = {"tool"};
+  EXPECT_TRUE(test::contains(refusal(kOneTurn), "no message has the role tool"));
+}
+
+TEST_F(MessageRows, SayThemselvesWhetherTheyAreTrained) {
+  EXPECT_EQ(shown(R"({"messages":[{"role":"user","content":"a","train":true},)"
+                  R"({"role":"assistant","content":"b","train":false},)"
+                  R"({"role":"user","content":"c"},{"role":"assistant","content":"d"}]})"),
+            "<|im_start|>user↵\n[[a<|im_end|>]]↵\n<|im_start|>assistant↵\nb<|im_end|>↵\n"
+            "<|im_start|>user↵\nc<|im_end|>↵\n<|im_start|>assistant↵\n[[d<|im_end|>]]↵\n");
+}
+
+TEST_F(MessageRows, WeighAsTheySay) {
+  options_.prompt_loss_weight = 0.25;
+  const Example example =
+      read_one(R"({"messages":[{"role":"user","content":"a"},)"
+               R"({"role":"assistant","content":"b","weight":0.5},)"
+               R"({"role":"user","content":"c"},{"role":"assistant","content":"d","weight":0},)"
+               R"({"role":"user","content":"e"},{"role":"assistant","content":"f"}]})");
+  // Each of the letters is one token, and the stop token stands behind it.
+  const auto weight_of = [&](const std::string& letter, std::size_t behind) {
+    const auto at = std::find(example.ids.begin(), example.ids.end(), id(letter));
+    return example.weights.at(static_cast<std::size_t>(at - example.ids.begin()) + behind);
+  };
+  for (const auto& [letter, weight] : std::vector<std::pair<std::string, float>>{
+           {"a", 0.25f}, {"b", 0.5f}, {"c", 0.25f}, {"d", 0}, {"f", 1}}) {
+    EXPECT_EQ(weight_of(letter, 0), weight) << letter;
+    EXPECT_EQ(weight_of(letter, 1), weight) << letter;
+  }
+  EXPECT_EQ(example.trained_tokens(), 4);
+  EXPECT_TRUE(test::contains(
+      refusal(R"({"messages":[{"role":"user","content":"a","weight":2},)"
+              R"({"role":"assistant","content":"b"}]})"),
+      "messages[0] has the weight 2, and messages of the role user are not trained on"));
+}
+
+TEST_F(MessageRows, ThatAreAllSwitchedOffAreLeftToTheContract) {
+  const Dataset dataset = read(std::string(kOneTurn) + "\n" +
+                               R"({"messages":[{"role":"user","content":"a"},)"
+                               R"({"role":"assistant","content":"b","train":false}]})");
+  EXPECT_EQ(dataset.examples[1].trained_tokens(), 0);
+  EXPECT_EQ(examine_masks(dataset, options_, {}).untrained_rows, 1);
+}
+
+TEST_F(MessageRows, OfPartsAreJoinedForATemplateThatKnowsTextAlone) {
+  const std::string row = R"({"messages":[{"role":"user","content":[{"type":"text","text":"a"},)"
+                          R"({"type":"text","text":"b"}]},{"role":"assistant","content":"c"}]})";
+  EXPECT_TRUE(shown(row).starts_with("<|im_start|>user↵\na↵\nb<|im_end|>"));
+  template_ = ChatTemplate(
+      "{% for m in messages %}{% if m.content is string %}{{ m.content }}{% else %}"
+      "{% for part in m.content %}({{ part.text }}){% endfor %}{% endif %}<|im_end|>{% endfor %}");
+  EXPECT_EQ(shown(row), "(a)(b)<|im_end|>[[c<|im_end|>]]");
+}
+
+TEST_F(MessageRows, SayWhatTheTemplateLeavesOutOrChanges) {
+  // As Qwen 3's does: reasoning of earlier turns goes, and the ends are trimmed.
+  template_ = ChatTemplate(
+      "{% for m in messages %}{% if m.role != 'system' %}<|im_start|>{{ m.role }}\n"
+      "{% if '</think>' in m.content and not loop.last %}"
+      "{{ m.content.split('</think>')[-1] | trim }}{% else %}{{ m.content | trim }}{% endif %}"
+      "<|im_end|>\n{% endif %}{% endfor %}"
+      "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}");
+  const Dataset dataset =
+      read(std::string(kOneTurn) + "\n" +
+           R"({"messages":[{"role":"system","content":"s"},{"role":"user","content":" a "},)"
+           R"({"role":"assistant","content":"<think>t</think>b"},{"role":"user","content":"c"},)"
+           R"({"role":"assistant","content":"<think>t</think>d"}]})");
+  const auto& changes = dataset.counts.changes;
+  for (const ChangeCount& count : changes) EXPECT_EQ(count.rows, 1);
+  EXPECT_TRUE(test::contains(changes[TemplateChange::kDropped].first,
+                             "rows.jsonl:2: messages[0] (system): content is not printed"));
+  EXPECT_TRUE(test::contains(changes[TemplateChange::kTrimmed].first,
+                             "messages[1] (user): content loses white space at its ends"));
+  EXPECT_TRUE(test::contains(changes[TemplateChange::kCut].first,
+                             "messages[2] (assistant): content is printed in part or otherwise (1 "
+                             "of 17 bytes)"));
+  EXPECT_TRUE(test::contains(describe_changes(dataset.counts).at(0),
+                             "leaves something of the messages out in 1 of 2 rows; the first: "));
 }
 
 TEST_F(MessageRows, NeverTurnTextIntoSpecialTokens) {
@@ -178,8 +263,8 @@ TEST_F(MessageRows, SayWhereAndWhatIsWrong) {
     EXPECT_TRUE(test::contains(message, part));
   };
   says(R"({"messages":[{"role":"user","content":"hi"}]})", "no message has the role \"assistant\"");
-  says(R"({"messages":[{"role":"user","content":[]},{"role":"assistant","content":"x"}]})",
-       "messages[0].content is array");
+  says(R"({"messages":[{"role":"user","content":{}},{"role":"assistant","content":"x"}]})",
+       "messages[0].content is object");
   says(R"({"input_ids":[1]})", "expected a row of format messages");
   template_ = ChatTemplate(
       std::string("{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system here') }}"
@@ -191,8 +276,8 @@ TEST_F(MessageRows, SayWhereAndWhatIsWrong) {
 
 TEST_F(MessageRows, NeedATemplateThatPrintsTheAnswer) {
   template_ = ChatTemplate("{% for m in messages %}{{ m['role'] }}{% endfor %}");
-  EXPECT_TRUE(test::contains(refusal(kOneTurn),
-                             "rows.jsonl:1: the chat template prints nothing of the assistant's"));
+  EXPECT_TRUE(test::contains(
+      refusal(kOneTurn), "rows.jsonl:1: the chat template prints nothing of the messages that"));
 }
 
 TEST_F(MessageRows, NeedTheModelToKnowTheTokens) {
@@ -207,7 +292,8 @@ TEST_F(MessageRows, NeedATokenizerAndATemplate) {
     return test::message_of<ConfigError>([&] { load({file}, options_, tools, 0); });
   };
   EXPECT_TRUE(test::contains(message({}), "need a tokenizer"));
-  EXPECT_TRUE(test::contains(message({.tokenizer = &tokenizer_}), "data.template"));
+  EXPECT_TRUE(test::contains(message({.tokenizer = &tokenizer_}),
+                             "the tokenizer has the special tokens of chatml, qwen"));
 }
 
 /// transformers' masks, made from {% generation %} marks, of the conversations without special

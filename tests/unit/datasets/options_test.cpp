@@ -18,7 +18,7 @@ TEST(DataOptions, HaveDefaults) {
   EXPECT_EQ(options.format, "auto");
   EXPECT_EQ(options.max_length, std::nullopt);
   EXPECT_EQ(options.overlong, "drop");
-  EXPECT_EQ(options.train_on, "all");
+  EXPECT_EQ(options.train_on, std::vector<std::string>{"all"});
   EXPECT_EQ(options.prompt_loss_weight, 0);
   EXPECT_TRUE(options.shuffle);
   EXPECT_TRUE(options.mask_contract);

@@ -12,9 +12,11 @@ Example example_of(const tokenizer::Tokenizer& tokenizer, const std::string& pro
   Example example;
   example.ids = tokenizer.encode(prompt).ids;
   example.weights.assign(example.ids.size(), 0.5f);
+  example.responses.assign(example.ids.size(), 0);
   for (const std::int32_t id : tokenizer.encode(response).ids) {
     example.ids.push_back(id);
     example.weights.push_back(1.0f);
+    example.responses.push_back(1);
   }
   return example;
 }
@@ -67,7 +69,8 @@ TEST(PreviewOfSentencePiece, KeepsSpacesBetweenRuns) {
       tokenizer::Tokenizer::load(test::fixture("tokenizers/llama2_byte_fallback/tokenizer.json"));
   const Example whole = example_of(tokenizer, "the time of the year", "");
   Example example = whole;
-  for (std::size_t t = example.ids.size() / 2; t < example.ids.size(); ++t) example.weights[t] = 1;
+  for (std::size_t t = example.ids.size() / 2; t < example.ids.size(); ++t)
+    example.responses[t] = 1;
   std::string shown = preview(example, tokenizer, false);
   shown.erase(shown.find("[["), 2);
   shown.erase(shown.find("]]"), 2);

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "support/support.h"
 #include "tokenizer/tokenizer.h"
+#include "tokenizer/turns.h"
 
 namespace hone::tokenizer {
 namespace {
@@ -144,15 +145,15 @@ TEST(LiteralRanges, UserTextNeverBecomesASpecialToken) {
   EXPECT_EQ(std::count(naive.ids.begin(), naive.ids.end(), stop), 5);
 }
 
-std::vector<AssistantTurn> turns_of(const std::string& source, const OrderedJson& messages,
-                                    RenderOptions options = {}) {
+std::vector<Turn> turns_of(const std::string& source, const OrderedJson& messages,
+                           RenderOptions options = {}) {
   const ChatTemplate chat_template(source);
   const Rendered rendered = chat_template.render(messages, options);
-  return find_assistant_turns(chat_template, messages, options, rendered, kSpecial);
+  return find_assistant_turns(chat_template, messages, options, rendered, {kSpecial, {}});
 }
 
-std::string turn_text(const std::string& source, const OrderedJson& messages,
-                      const AssistantTurn& turn, const RenderOptions& options = {}) {
+std::string turn_text(const std::string& source, const OrderedJson& messages, const Turn& turn,
+                      const RenderOptions& options = {}) {
   return render(source, messages, options).text.substr(turn.begin, turn.end - turn.begin);
 }
 
@@ -162,7 +163,7 @@ TEST(AssistantTurns, BeginAfterThePromptAndEndWithTheStopToken) {
   EXPECT_EQ(turns[0].message, 1u);
   EXPECT_EQ(turn_text(kChatml, conversation(), turns[0]), "Hello<|im_end|>");
   EXPECT_EQ(turn_text(kChatml, conversation(), turns[1]), "See you<|im_end|>");
-  for (const AssistantTurn& turn : turns) EXPECT_TRUE(turn.has_stop && turn.prefix_ok);
+  for (const Turn& turn : turns) EXPECT_TRUE(turn.has_stop && turn.prefix_ok);
 }
 
 TEST(AssistantTurns, AStopTokenInTheContentIsNotTheStop) {

@@ -9,10 +9,10 @@
 namespace hone::tokenizer {
 namespace {
 
-// Snippets of the template language with what transformers' Jinja makes of each. Where Python
-// raises, hone must refuse; the kind of the error need not be the same one.
-TEST(TemplateLanguage, AgreesWithPythonsJinja) {
-  std::ifstream file(test::source_folder() / "tests/data/chat/language.jsonl");
+// Snippets of the template language with what Python's Jinja makes of each. Where Python raises,
+// hone must refuse; the kind of the error need not be the same one.
+void expect_agreement(const std::string& name, int at_least) {
+  std::ifstream file(test::source_folder() / "tests/data/chat" / name);
   std::string line;
   ASSERT_TRUE(std::getline(file, line));
   RenderOptions options;
@@ -35,7 +35,25 @@ TEST(TemplateLanguage, AgreesWithPythonsJinja) {
       ADD_FAILURE() << error.what();
     }
   }
-  EXPECT_GT(count, 200);
+  EXPECT_GT(count, at_least);
+}
+
+TEST(TemplateLanguage, AgreesWithTransformersJinja) { expect_agreement("language.jsonl", 200); }
+
+TEST(TemplateLanguage, HasTheGrammarOfTheReferenceJinja) { expect_agreement("syntax.jsonl", 100); }
+
+TEST(TemplateLanguage, SaysWhatItCannotTakeIn) {
+  const auto refusal = [](const std::string& source) {
+    return test::message_of<DataError>([&] { ChatTemplate{source}; });
+  };
+  EXPECT_TRUE(test::contains(refusal("a\n{% include 'x.jinja' %}"),
+                             "chat template, line 2: UnsupportedError: {% include %} takes in "
+                             "another template, and a chat template stands alone"));
+  EXPECT_TRUE(test::contains(refusal("{% from 'x' import y %}"), "{% from %} takes in another"));
+  EXPECT_TRUE(test::contains(refusal("{% for x in y recursive %}{% endfor %}"),
+                             "recursive loops are not supported; write a macro"));
+  EXPECT_TRUE(test::contains(refusal("{{ '\\N{BULLET}' }}"), "characters by name"));
+  EXPECT_TRUE(test::contains(refusal("{% trans %}"), "Encountered unknown tag 'trans'."));
 }
 
 }  // namespace
