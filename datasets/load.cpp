@@ -73,7 +73,9 @@ Dataset load(const std::vector<std::string>& files, const DataOptions& options,
   const std::vector<std::string> found = expand_files(files);
   const LoadRequest request = {found, options, tools, context_length, settings};
   const std::optional<fs::path> folder = cache_folder(found, options);
-  return folder ? load_through_cache(*folder, request) : load_into_memory(request);
+  Dataset dataset = folder ? load_through_cache(*folder, request) : load_into_memory(request);
+  for (const std::string& line : describe_changes(dataset.counts())) log::warn("{}", line);
+  return dataset;
 }
 
 }  // namespace hone::datasets
