@@ -17,19 +17,6 @@ struct Part {
   int change;
 };
 
-// Nothing below U+00C0 decomposes canonically, and nothing below U+0300 changes under NFC.
-bool is_surely_normal(std::string_view text, NormalizationForm form) {
-  const char32_t first_affected = form == NormalizationForm::kNfc   ? 0x300
-                                  : form == NormalizationForm::kNfd ? 0xC0
-                                                                    : 0xA0;
-  for (std::size_t i = 0; i < text.size();) {
-    const CodePoint point = code_point_at(text, i);
-    if (point.value >= first_affected) return false;
-    i += point.size_bytes;
-  }
-  return true;
-}
-
 std::vector<Part> decompose(std::string_view text, bool compatibility) {
   std::vector<Part> parts;
   parts.reserve(text.size());
@@ -107,6 +94,50 @@ void replace_text(AlignedText& text, const std::vector<Part>& parts) {
     }
   }
   edit.commit();
+}
+
+// Whether the full decomposition of a character composes to it again.
+bool composes_to(const std::u32string& parts, char32_t c) {
+  char32_t composed = parts[0];
+  for (std::size_t i = 1; i < parts.size() && composed != 0; ++i)
+    composed = compose(composed, parts[i]);
+  return composed == c;
+}
+
+// Which characters below U+30000 NFC leaves as they are, whatever stands around them: those that
+// start a sequence, that their own decomposition gives back, and that nothing before them takes up.
+std::vector<bool> find_stable_under_nfc() {
+  constexpr char32_t kEnd = 0x30000;
+  std::vector<bool> is_stable(kEnd);
+  std::u32string taken_up, parts;
+  for (char32_t c = 0; c < kEnd; ++c) {
+    if (c >= 0xD800 && c <= 0xDFFF) continue;
+    parts.clear();
+    append_decomposition(parts, c, false);
+    if (parts.size() > 1) taken_up.push_back(parts.back());
+    is_stable[c] = combining_class(c) == 0 && composes_to(parts, c);
+  }
+  for (const char32_t c : taken_up) is_stable[c] = false;
+  return is_stable;
+}
+
+bool is_stable_under_nfc(char32_t c) {
+  static const std::vector<bool> is_stable = find_stable_under_nfc();
+  return c < is_stable.size() && is_stable[c];
+}
+
+// Nothing below U+00C0 decomposes canonically, and nothing below U+0300 changes under NFC.
+bool is_surely_normal(std::string_view text, NormalizationForm form) {
+  const char32_t first_affected = form == NormalizationForm::kNfc   ? 0x300
+                                  : form == NormalizationForm::kNfd ? 0xC0
+                                                                    : 0xA0;
+  for (std::size_t i = 0; i < text.size();) {
+    const CodePoint point = code_point_at(text, i);
+    i += point.size_bytes;
+    if (point.value < first_affected) continue;
+    if (form != NormalizationForm::kNfc || !is_stable_under_nfc(point.value)) return false;
+  }
+  return true;
 }
 
 }  // namespace

@@ -79,6 +79,9 @@ void append_decomposition(std::u32string& out, char32_t c, bool compatibility) {
 }
 
 char32_t compose(char32_t first, char32_t second) {
+  // utf8proc 2.8 takes it for a trailing consonant of Hangul, and drops it.
+  constexpr char32_t kBeforeTrailingConsonants = 0x11A7;
+  if (second == kBeforeTrailingConsonants) return 0;
   std::array<utf8proc_int32_t, 2> pair{static_cast<utf8proc_int32_t>(first),
                                        static_cast<utf8proc_int32_t>(second)};
   const utf8proc_ssize_t count = utf8proc_normalize_utf32(
