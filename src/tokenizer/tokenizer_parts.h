@@ -40,7 +40,16 @@ std::shared_ptr<Tokenizer::Parts> build_parts(const JsonField& root,
                                               const std::vector<AddedToken>& extra_added = {});
 
 /// Reads one entry of "added_tokens". @param id where the entry does not hold it
-AddedToken parse_added_token(const JsonField& field, std::optional<std::int64_t> id = {});
+AddedToken parse_added_token(const JsonField& field, std::optional<std::int32_t> id = {});
+
+/// The "type" of a tokenizer.json's "model".
+std::string model_type(const JsonField& field);
+
+/// Builds a tokenizer.json's "model". Text never becomes a special token of `added` by itself.
+/// @param byte_level words are plain bytes, and the vocabulary is spelt in GPT-2's alphabet (BPE)
+/// @throws DataError for an unknown type or a field of the wrong type
+std::unique_ptr<Model> make_model(const JsonField& field, bool byte_level,
+                                  const AddedTokens& added);
 
 /// A folder as transformers saves it: tokenizer.json, and where they are there
 /// tokenizer_config.json, special_tokens_map.json, generation_config.json, chat_template.jinja.
