@@ -67,7 +67,8 @@ std::shared_ptr<const Tokenizer::Parts> load_folder(const std::filesystem::path&
 /// model begins a text with its BOS token, and a unigram model ends it with EOS.
 std::shared_ptr<const Tokenizer::Parts> load_sentencepiece(const std::filesystem::path& path);
 
-/// The vocabulary inside a GGUF file, for the kind it calls "gpt2" (byte-level BPE).
+/// The vocabulary inside a GGUF file.
+/// @throws DataError naming the key for a kind of model or of pre-tokenizer that hone does not know
 std::shared_ptr<const Tokenizer::Parts> load_gguf(const io::GgufFile& file);
 
 }  // namespace hone::tokenizer
