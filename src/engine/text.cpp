@@ -18,15 +18,16 @@ fs::path models_folder() {
 }
 
 bool has_tokenizer(const fs::path& model) {
-  return model::is_gguf(model) || fs::exists(model / "tokenizer.json");
+  return model::is_gguf(model) || fs::exists(model / "tokenizer.json") ||
+         fs::exists(model / "tokenizer.model");
 }
 
 }  // namespace
 
 const tokenizer::Tokenizer& Text::require_tokenizer(const std::string& purpose) const {
   HONE_CHECK(DataError, tokenizer,
-             "{} needs a tokenizer, and the model has none; expected a tokenizer.json in its "
-             "folder. Rows of `input_ids` do without",
+             "{} needs a tokenizer, and the model has none; expected a tokenizer.json or "
+             "tokenizer.model in its folder. Rows of `input_ids` do without",
              purpose);
   return *tokenizer;
 }

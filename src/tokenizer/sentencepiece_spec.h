@@ -38,7 +38,7 @@ struct SentencePieceSpec {
   bool escape_whitespaces = true;  // spaces are spelt U+2581
   bool treat_whitespace_as_suffix = false;
   bool byte_fallback = false;
-  std::optional<std::int32_t> unk_id, bos_id, eos_id, pad_id;
+  std::optional<std::int32_t> unk_id, bos_id, eos_id, pad_id;  // bos and eos may be added tokens
   bool add_bos = false, add_eos = false;
 };
 

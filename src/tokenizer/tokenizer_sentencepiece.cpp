@@ -55,15 +55,14 @@ Json decoder_json(const SentencePieceSpec& spec) {
 
 Json post_processor_json(const SentencePieceSpec& spec) {
   Json pieces = Json::array(), special = Json::object();
-  const auto add = [&](bool wanted, std::optional<std::int32_t> id) {
+  const auto add = [&](const char* name, bool wanted, std::optional<std::int32_t> id) {
     if (!wanted || !id) return;
-    const std::string& text = spec.pieces[*id].text;
-    pieces.push_back({{"SpecialToken", {{"id", text}}}});
-    special[text] = {{"ids", {*id}}};
+    pieces.push_back({{"SpecialToken", {{"id", name}}}});
+    special[name] = {{"ids", {*id}}};
   };
-  add(spec.add_bos, spec.bos_id);
+  add("bos", spec.add_bos, spec.bos_id);
   pieces.push_back({{"Sequence", {{"id", "A"}}}});
-  add(spec.add_eos, spec.eos_id);
+  add("eos", spec.add_eos, spec.eos_id);
   return {{"type", "TemplateProcessing"},
           {"single", std::move(pieces)},
           {"special_tokens", std::move(special)}};
@@ -105,7 +104,8 @@ std::shared_ptr<Tokenizer::Parts> build_parts(const SentencePieceSpec& spec,
   parts->post_processor = make_post_processor({&post_processor, "post_processor"}, {});
   parts->decoder = make_decoder({&decoder, "decoder"});
   const auto set = [&](const char* name, std::optional<std::int32_t> id) {
-    if (id) parts->set_special(name, spec.pieces[*id].text);
+    if (!id) return;
+    if (const auto token = parts->id_to_token(*id)) parts->set_special(name, std::string(*token));
   };
   set("bos_token", spec.bos_id);
   set("eos_token", spec.eos_id);

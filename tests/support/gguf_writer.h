@@ -13,6 +13,9 @@ class GgufWriter {
   GgufWriter& add(std::string_view key, std::string_view value) {
     return begin(key, 8).text(value);
   }
+  GgufWriter& add(std::string_view key, const char* value) {
+    return add(key, std::string_view(value));
+  }
   GgufWriter& add(std::string_view key, bool value) {
     begin(key, 7);
     body_.push_back(value ? '\1' : '\0');

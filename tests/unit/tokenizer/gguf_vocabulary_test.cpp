@@ -161,7 +161,7 @@ TEST(GgufVocabulary, EveryPreTokenizerNameLoadsAndLosesNothing) {
               kind.adds_bos ? Ids{256} : Ids{})
         << name;
   }
-  EXPECT_GT(count, 90);
+  EXPECT_GE(count, 90);
 }
 
 // Bytes, and pairs that become one token where no pattern cuts between them.

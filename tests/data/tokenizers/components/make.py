@@ -115,7 +115,9 @@ def components(charsmap_base64, models_by_name):
         "MetaspaceAlways": metaspace("always"), "MetaspaceFirst": metaspace("first"), "MetaspaceNever": metaspace("never"), "MetaspaceWhole": metaspace("always", False),
         "SplitInvert": split({"Regex": "[a-z]+"}, "Removed", True), "SplitInvertIsolated": split({"String": "o"}, "Isolated", True),
         "Gpt2": sequence("pretokenizers", split({"Regex": "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"}, "Isolated")),
-        "Classes": split({"Regex": "\\w+|\\d|\\s+"}, "Isolated"),
+        "Classes": split({"Regex": "\\w+|\\d|\\s+"}, "Isolated"), "SetsIntersected": split({"Regex": "[\\p{L}&&[^\\p{Han}a-m]]+"}, "Isolated"),
+        "SetsNegated": split({"Regex": "[^\\W\\d_]+|[^\\S ]"}, "Isolated"), "SetsNested": split({"Regex": "[a-c[x-z\\d]]+|[^o[:alpha:][\\s]]"}, "Isolated"),
+        "Lines": split({"Regex": "^\\w|\\w$|.(?=\\n)"}, "Isolated"), "Borders": split({"Regex": "\\b[a-z]|[\\h]\\B"}, "Isolated"),
         "DigitsThenPunctuation": sequence("pretokenizers", simple("WhitespaceSplit"), {"type": "Digits", "individual_digits": True}, {"type": "Punctuation", "behavior": "MergedWithPrevious"}),
         "SpacesThenMetaspace": sequence("pretokenizers", simple("WhitespaceSplit"), metaspace("first")),
     }
