@@ -100,7 +100,9 @@ ExitCode run_render(const RenderArguments& arguments) {
 
 Action declare_data_render(CLI::App& command, const Common&) {
   auto arguments = std::make_shared<RenderArguments>();
-  command.add_option("--tokenizer", arguments->tokenizer, "Folder, tokenizer.json or .gguf file")
+  command
+      .add_option("--tokenizer", arguments->tokenizer,
+                  "Folder, tokenizer.json, tokenizer.model or .gguf file")
       ->required();
   command.add_option("--input", arguments->input, "JSONL rows of `messages` (- for stdin)")
       ->required();

@@ -29,7 +29,8 @@ Action declare_tokenize(CLI::App& command, const Common&) {
   auto a = std::make_shared<Arguments>();
   command
       .add_option("--tokenizer", a->tokenizer,
-                  "Folder, tokenizer.json, .gguf file, or a name that tools/setup installed")
+                  "Folder, tokenizer.json, tokenizer.model, .gguf file, or a name that tools/setup "
+                  "installed")
       ->required();
   command.add_option("--input", a->input, "JSONL rows of `text`, or of `ids` (- for stdin)")
       ->required();

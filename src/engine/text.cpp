@@ -18,17 +18,18 @@ fs::path models_folder() {
   return folder != nullptr ? folder : HONE_MODELS_FOLDER;
 }
 
-/// A file is one itself: a .gguf, or a tokenizer.json.
+/// A file is one itself: a .gguf, a tokenizer.json or a tokenizer.model.
 bool has_tokenizer(const fs::path& model) {
-  return fs::is_regular_file(model) || fs::exists(model / "tokenizer.json");
+  return fs::is_regular_file(model) || fs::exists(model / "tokenizer.json") ||
+         fs::exists(model / "tokenizer.model");
 }
 
 }  // namespace
 
 const tokenizer::Tokenizer& Text::require_tokenizer(const std::string& purpose) const {
   HONE_CHECK(DataError, tokenizer,
-             "{} needs a tokenizer, and the model has none; expected a tokenizer.json in its "
-             "folder. Rows of `input_ids` do without",
+             "{} needs a tokenizer, and the model has none; expected a tokenizer.json or "
+             "tokenizer.model in its folder. Rows of `input_ids` do without",
              purpose);
   return *tokenizer;
 }

@@ -61,4 +61,17 @@ std::string bytes_to_letters(std::string_view bytes) {
   return letters;
 }
 
+void spell_bytes(AlignedText& text) {
+  const std::string_view before = text.text();
+  AlignedText::Edit edit(text);
+  for (std::size_t begin = 0; begin < before.size();) {
+    const std::size_t end = begin + code_point_at(before, begin).size_bytes;
+    for (std::size_t i = begin; i < end; ++i) {
+      edit.append(byte_to_letter(static_cast<unsigned char>(before[i])), begin, end);
+    }
+    begin = end;
+  }
+  edit.commit();
+}
+
 }  // namespace hone::tokenizer

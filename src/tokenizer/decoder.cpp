@@ -1,5 +1,7 @@
 #include "tokenizer/decoder.h"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <optional>
 #include <utility>
@@ -17,6 +19,16 @@ constexpr const char* kReplacementCharacter = "\xEF\xBF\xBD";
 
 void join_with_spaces(std::vector<std::string>& tokens) {
   for (std::size_t i = 1; i < tokens.size(); ++i) tokens[i].insert(tokens[i].begin(), ' ');
+}
+
+std::string replace_all(std::string_view text, std::string_view from, std::string_view to) {
+  std::string result;
+  std::size_t done = 0;
+  for (std::size_t at; (at = text.find(from, done)) != std::string_view::npos;
+       done = at + from.size()) {
+    result.append(text, done, at - done).append(to);
+  }
+  return result.append(text, done);
 }
 
 void fuse(std::vector<std::string>& tokens) {
@@ -66,6 +78,10 @@ void decode_byte_fallback(std::vector<std::string>& tokens) {
   tokens = std::move(result);
 }
 
+Decoder make_fuse(const JsonField&) { return fuse; }
+Decoder make_byte_level(const JsonField&) { return decode_bytes; }
+Decoder make_byte_fallback(const JsonField&) { return decode_byte_fallback; }
+
 Decoder make_replace(const JsonField& field) {
   return [pattern = Pattern(field.at("pattern")),
           content = field.at("content").string()](std::vector<std::string>& tokens) {
@@ -106,41 +122,105 @@ Decoder make_metaspace(const JsonField& field) {
   HONE_CHECK(DataError, !replacement.empty(), "{}.replacement is empty", field.place);
   return [replacement, has_prefix](std::vector<std::string>& tokens) {
     for (std::size_t i = 0; i < tokens.size(); ++i) {
-      const char* space = i == 0 && has_prefix ? "" : " ";
-      std::string text;
-      std::size_t done = 0;
-      for (std::size_t at; (at = tokens[i].find(replacement, done)) != std::string::npos;
-           done = at + replacement.size()) {
-        text.append(tokens[i], done, at - done).append(space);
-      }
-      tokens[i] = text.append(tokens[i], done);
+      tokens[i] = replace_all(tokens[i], replacement, i == 0 && has_prefix ? "" : " ");
     }
   };
 }
 
-Decoder make_sequence(const JsonField& list) {
+// The end-of-word suffix becomes a space, but at the end of the text.
+Decoder make_bpe(const JsonField& field) {
+  const std::string suffix = field.string_or("suffix", "</w>");
+  HONE_CHECK(DataError, !suffix.empty(), "{}.suffix is empty", field.place);
+  return [suffix](std::vector<std::string>& tokens) {
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      tokens[i] = replace_all(tokens[i], suffix, i + 1 == tokens.size() ? "" : " ");
+    }
+  };
+}
+
+// Takes back what splitting put between words of English; one token at a time, as Hugging Face
+// tokenizers do it.
+std::string clean_up(std::string text) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kRules{
+      {{" .", "."},
+       {" ?", "?"},
+       {" !", "!"},
+       {" ,", ","},
+       {" ' ", "'"},
+       {" n't", "n't"},
+       {" 'm", "'m"},
+       {" do not", " don't"},
+       {" 's", "'s"},
+       {" 've", "'ve"},
+       {" 're", "'re"}}};
+  for (const auto& [from, to] : kRules) text = replace_all(text, from, to);
+  return text;
+}
+
+Decoder make_word_piece(const JsonField& field) {
+  return [prefix = field.string_or("prefix", "##"),
+          cleanup = field.boolean_or("cleanup", true)](std::vector<std::string>& tokens) {
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      std::string& token = tokens[i];
+      if (i > 0 && token.starts_with(prefix)) {
+        token.erase(0, prefix.size());
+      } else if (i > 0) {
+        token.insert(token.begin(), ' ');
+      }
+      if (cleanup) token = clean_up(std::move(token));
+    }
+  };
+}
+
+// Connectionist temporal classification: a token that repeats counts once, and padding is silence.
+Decoder make_ctc(const JsonField& field) {
+  const std::string pad = field.string_or("pad_token", "<pad>");
+  const std::string delimiter = field.string_or("word_delimiter_token", "|");
+  const bool cleanup = field.boolean_or("cleanup", true);
+  HONE_CHECK(DataError, !pad.empty() && !delimiter.empty(),
+             "{}: pad_token or word_delimiter_token is empty", field.place);
+  return [=](std::vector<std::string>& tokens) {
+    tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
+    for (std::string& token : tokens) {
+      token = replace_all(token, pad, "");
+      if (cleanup) token = replace_all(clean_up(std::move(token)), delimiter, " ");
+    }
+    std::erase(tokens, "");
+  };
+}
+
+Decoder make_sequence(const JsonField& field) {
+  const JsonField list = field.at("decoders");
   std::vector<Decoder> steps;
-  for (std::size_t i = 0; i < list.size(); ++i) steps.push_back(make_decoder(list.at(i)));
+  for (std::size_t i = 0; i < list.array().size(); ++i) steps.push_back(make_decoder(list.at(i)));
   return [steps = std::move(steps)](std::vector<std::string>& tokens) {
     for (const Decoder& step : steps) step(tokens);
   };
 }
 
+struct DecoderType {
+  std::string_view type;
+  Decoder (*make)(const JsonField&);
+};
+
+constexpr std::array<DecoderType, 10> kDecoderTypes{{
+    {"Sequence", make_sequence},
+    {"ByteLevel", make_byte_level},
+    {"ByteFallback", make_byte_fallback},
+    {"Fuse", make_fuse},
+    {"Replace", make_replace},
+    {"Strip", make_strip},
+    {"Metaspace", make_metaspace},
+    {"BPEDecoder", make_bpe},
+    {"WordPiece", make_word_piece},
+    {"CTC", make_ctc},
+}};
+
 }  // namespace
 
 Decoder make_decoder(const JsonField& field) {
   if (!field) return join_with_spaces;
-  const std::string type = field.at("type").string();
-  if (type == "Sequence") return make_sequence(field.at("decoders"));
-  if (type == "ByteLevel") return decode_bytes;
-  if (type == "ByteFallback") return decode_byte_fallback;
-  if (type == "Fuse") return fuse;
-  if (type == "Replace") return make_replace(field);
-  if (type == "Strip") return make_strip(field);
-  if (type == "Metaspace") return make_metaspace(field);
-  throw_unknown_type(
-      field, type,
-      {"Sequence", "ByteLevel", "ByteFallback", "Fuse", "Replace", "Strip", "Metaspace"});
+  return find_type(field, kDecoderTypes).make(field);
 }
 
 }  // namespace hone::tokenizer

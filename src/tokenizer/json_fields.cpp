@@ -46,6 +46,18 @@ std::int64_t JsonField::integer() const {
   return value->get<std::int64_t>();
 }
 
+double JsonField::number() const {
+  if (!value->is_number()) throw_wrong_type(*this, "a number");
+  return value->get<double>();
+}
+
+std::int32_t JsonField::id() const {
+  const std::int64_t id = integer();
+  HONE_CHECK(DataError, id >= 0 && id <= kMaxTokenId, "{}: token id {}; expected 0 … {}", place, id,
+             kMaxTokenId);
+  return static_cast<std::int32_t>(id);
+}
+
 const Json& JsonField::array() const {
   if (!value->is_array()) throw_wrong_type(*this, "an array");
   return *value;
@@ -72,7 +84,7 @@ std::int64_t JsonField::integer_or(const char* key, std::int64_t otherwise) cons
 }
 
 void throw_unknown_type(const JsonField& field, std::string_view type,
-                        std::initializer_list<std::string_view> known) {
+                        const std::vector<std::string_view>& known) {
   throw DataError(fmt::format("{}.type: `{}` is not supported; hone knows {}", field.place, type,
                               fmt::join(known, ", ")));
 }

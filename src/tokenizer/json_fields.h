@@ -1,13 +1,17 @@
 #pragma once
 
-#include <initializer_list>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace hone::tokenizer {
 
 using Json = nlohmann::json;
+
+/// Far above any vocabulary: a file that asks for more is damaged.
+inline constexpr std::int64_t kMaxTokenId = (1 << 24) - 1;
 
 /// Reading a tokenizer file's objects; every failure is a DataError that names the place, such as
 /// `pre_tokenizer.pretokenizers[1].pattern`.
@@ -26,6 +30,9 @@ struct JsonField {
   std::string string() const;
   bool boolean() const;
   std::int64_t integer() const;
+  double number() const;
+  /// A token id, 0 … kMaxTokenId.
+  std::int32_t id() const;
   const Json& array() const;
   const Json& object() const;
 
@@ -36,6 +43,19 @@ struct JsonField {
 
 /// @throws DataError naming the place, what was found and the names hone knows
 [[noreturn]] void throw_unknown_type(const JsonField& field, std::string_view type,
-                                     std::initializer_list<std::string_view> known);
+                                     const std::vector<std::string_view>& known);
+
+/// The entry of a family's table whose `type` the object's "type" names.
+/// @throws DataError as above where there is none
+template <class Table>
+const auto& find_type(const JsonField& field, const Table& table) {
+  const std::string type = field.at("type").string();
+  std::vector<std::string_view> known;
+  for (const auto& entry : table) {
+    if (entry.type == type) return entry;
+    known.push_back(entry.type);
+  }
+  throw_unknown_type(field, type, known);
+}
 
 }  // namespace hone::tokenizer

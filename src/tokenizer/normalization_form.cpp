@@ -4,17 +4,14 @@
 #include <string>
 #include <vector>
 
+#include "tokenizer/text_transform.h"
 #include "tokenizer/unicode.h"
 
 namespace hone::tokenizer {
 namespace {
 
-// A character of the result. `change` says how many characters of the text it makes up for: 0 for
-// one in the place of one, 1 for one more, -n for one in the place of n more.
-struct Part {
-  char32_t value;
+struct Part : NewCharacter {
   int combining_class;
-  int change;
 };
 
 std::vector<Part> decompose(std::string_view text, bool compatibility) {
@@ -26,7 +23,7 @@ std::vector<Part> decompose(std::string_view text, bool compatibility) {
     expanded.clear();
     append_decomposition(expanded, point.value, compatibility);
     for (std::size_t k = 0; k < expanded.size(); ++k) {
-      parts.push_back({expanded[k], combining_class(expanded[k]), k > 0});
+      parts.push_back({{expanded[k], k > 0}, combining_class(expanded[k])});
     }
     i += point.size_bytes;
   }
@@ -71,29 +68,6 @@ std::vector<Part> recompose(const std::vector<Part>& parts) {
     result.push_back(part);
   }
   return result;
-}
-
-// Aligns by counting, as Hugging Face tokenizers do: characters that only change places keep the
-// places, not their own sources.
-void replace_text(AlignedText& text, const std::vector<Part>& parts) {
-  const std::string_view before = text.text();
-  AlignedText::Edit edit(text);
-  TextRange last{0, 0};
-  std::size_t position = 0;
-  for (const Part& part : parts) {
-    if (part.change <= 0) {
-      last = {position, position + code_point_at(before, position).size_bytes};
-      position = last.end;
-      edit.append(part.value, last.begin, last.end);
-      for (int i = part.change; i < 0; ++i) {
-        last = {position, position + code_point_at(before, position).size_bytes};
-        position = last.end;
-      }
-    } else {
-      edit.append(part.value, last.begin, last.end);
-    }
-  }
-  edit.commit();
 }
 
 // Whether the full decomposition of a character composes to it again.
@@ -148,7 +122,8 @@ void normalize(AlignedText& text, NormalizationForm form) {
   std::vector<Part> parts = decompose(text.text(), compatibility);
   reorder(parts);
   if (form == NormalizationForm::kNfc || form == NormalizationForm::kNfkc) parts = recompose(parts);
-  replace_text(text, parts);
+  const std::vector<NewCharacter> characters(parts.begin(), parts.end());
+  transform(text, characters);
 }
 
 }  // namespace hone::tokenizer

@@ -1,40 +1,49 @@
 #include "tokenizer/normalizer.h"
 
+#include <array>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "io/utf8.h"
+#include "tokenizer/byte_level.h"
+#include "tokenizer/charsmap.h"
 #include "tokenizer/normalization_form.h"
 #include "tokenizer/pattern.h"
+#include "tokenizer/text_transform.h"
 #include "tokenizer/unicode.h"
 
 namespace hone::tokenizer {
 namespace {
 
-Normalizer make_form(NormalizationForm form) {
-  return [form](AlignedText& text) { normalize(text, form); };
+template <NormalizationForm form>
+Normalizer make_form(const JsonField&) {
+  return [](AlignedText& text) { normalize(text, form); };
 }
 
 // What a character becomes: itself (nullopt) or other characters, or nothing.
 using CharacterMap = std::optional<std::u32string> (*)(char32_t);
 
-Normalizer make_map(CharacterMap map) {
-  return [map](AlignedText& text) {
-    AlignedText::Edit edit(text);
-    const std::string_view before = text.text();
-    bool changed = false;
-    for (std::size_t i = 0; i < before.size();) {
-      const auto [value, size_bytes] = code_point_at(before, i);
-      if (const auto mapped = map(value)) {
-        changed = true;
-        for (const char32_t c : *mapped) edit.append(c, i, i + size_bytes);
-      } else {
-        edit.keep(i, i + size_bytes);
-      }
-      i += size_bytes;
+void apply(CharacterMap map, AlignedText& text) {
+  AlignedText::Edit edit(text);
+  const std::string_view before = text.text();
+  bool changed = false;
+  for (std::size_t i = 0; i < before.size();) {
+    const auto [value, size_bytes] = code_point_at(before, i);
+    if (const auto mapped = map(value)) {
+      changed = true;
+      for (const char32_t c : *mapped) edit.append(c, i, i + size_bytes);
+    } else {
+      edit.keep(i, i + size_bytes);
     }
-    if (changed) edit.commit();
-  };
+    i += size_bytes;
+  }
+  if (changed) edit.commit();
+}
+
+template <CharacterMap map>
+Normalizer make_map(const JsonField&) {
+  return [](AlignedText& text) { apply(map, text); };
 }
 
 std::optional<std::u32string> to_lower(char32_t c) {
@@ -44,7 +53,7 @@ std::optional<std::u32string> to_lower(char32_t c) {
 }
 
 std::optional<std::u32string> without_mark(char32_t c) {
-  if (is_mark(c)) return std::u32string();
+  if (is_combining_mark(c)) return std::u32string();
   return std::nullopt;
 }
 
@@ -61,9 +70,93 @@ std::optional<std::u32string> nmt(char32_t c) {
   return std::nullopt;
 }
 
+std::optional<std::u32string> clean_text(char32_t c) {
+  if (c == 0 || c == 0xFFFD || is_assigned_control(c)) return std::u32string();
+  if (is_whitespace(c)) return std::u32string(U" ");
+  return std::nullopt;
+}
+
+// Puts spaces around the characters that BERT calls Chinese: ideographs, and nothing else of CJK.
+std::optional<std::u32string> isolate_ideograph(char32_t c) {
+  const bool is_ideograph = (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) ||
+                            (c >= 0x20000 && c <= 0x2A6DF) || (c >= 0x2A700 && c <= 0x2B81F) ||
+                            (c >= 0x2B920 && c <= 0x2CEAF) || (c >= 0xF900 && c <= 0xFAFF) ||
+                            (c >= 0x2F800 && c <= 0x2FA1F);
+  if (is_ideograph) return std::u32string{U' ', c, U' '};
+  return std::nullopt;
+}
+
+std::optional<std::u32string> without_nonspacing_mark(char32_t c) {
+  if (is_nonspacing_mark(c)) return std::u32string();
+  return std::nullopt;
+}
+
+Normalizer make_bert(const JsonField& field) {
+  const bool clean = field.boolean_or("clean_text", true);
+  const bool isolate = field.boolean_or("handle_chinese_chars", true);
+  const bool lower = field.boolean_or("lowercase", true);
+  const bool strip_accents = field.boolean_or("strip_accents", lower);
+  return [=](AlignedText& text) {
+    if (clean) apply(clean_text, text);
+    if (isolate) apply(isolate_ideograph, text);
+    if (strip_accents) {
+      normalize(text, NormalizationForm::kNfd);
+      apply(without_nonspacing_mark, text);
+    }
+    if (lower) apply(to_lower, text);
+  };
+}
+
+Normalizer make_byte_level(const JsonField&) {
+  return [](AlignedText& text) { spell_bytes(text); };
+}
+
+// Appends what takes the place of `size` characters.
+void replace_characters(std::vector<NewCharacter>& characters, int size,
+                        std::string_view replacement) {
+  int count = 0;
+  for (std::size_t i = 0; i < replacement.size(); ++count) {
+    const CodePoint point = code_point_at(replacement, i);
+    characters.push_back({point.value, count < size ? 0 : 1});
+    i += point.size_bytes;
+  }
+  if (count < size && !characters.empty()) characters.back().change -= size - count;
+}
+
+// A rule is looked for at each short grapheme, else at each of its characters. It is the rule for
+// the shortest sequence, and what the grapheme holds beyond that goes; so Hugging Face tokenizers
+// have it.
+Normalizer make_precompiled(const JsonField& field) {
+  constexpr std::size_t kMaxGraphemeBytes = 5;
+  const JsonField map = field.at("precompiled_charsmap");
+  return [rules = Charsmap::from_base64(map.string())](AlignedText& text) {
+    std::vector<NewCharacter> characters;
+    bool changed = false;
+    const auto replace = [&](std::string_view part) {
+      const auto rule = rules.find_shortest(part);
+      if (!rule) return false;
+      replace_characters(characters, static_cast<int>(io::count_code_points(part)),
+                         rule->replacement);
+      return changed = true;
+    };
+    const std::string_view before = text.text();
+    for (std::size_t begin = 0, end; begin < before.size(); begin = end) {
+      end = grapheme_end(before, begin);
+      const std::string_view grapheme = before.substr(begin, end - begin);
+      if (grapheme.size() <= kMaxGraphemeBytes && replace(grapheme)) continue;
+      for (std::size_t i = 0; i < grapheme.size();) {
+        const CodePoint point = code_point_at(grapheme, i);
+        if (!replace(grapheme.substr(i, point.size_bytes))) characters.push_back({point.value, 0});
+        i += point.size_bytes;
+      }
+    }
+    if (changed) transform(text, characters);
+  };
+}
+
 // What is prepended stands for the first character, as it does in Hugging Face tokenizers.
-Normalizer make_prepend(std::string prefix) {
-  return [prefix = std::move(prefix)](AlignedText& text) {
+Normalizer make_prepend(const JsonField& field) {
+  return [prefix = field.at("prepend").string()](AlignedText& text) {
     if (text.text().empty()) return;
     AlignedText::Edit edit(text);
     edit.append(prefix, 0, code_point_at(text.text(), 0).size_bytes);
@@ -81,7 +174,10 @@ Normalizer make_replace(const JsonField& field) {
     bool changed = false;
     for (const TextRange match : pattern.find_all(before)) {
       edit.keep(done, match.begin);
-      edit.append(content, match.begin, match.end);
+      // It stands for the last character before its place, as in Hugging Face tokenizers.
+      const std::size_t last =
+          match.end == 0 ? 0 : match.end - code_point_before(before, match.end).size_bytes;
+      edit.append(content, last, match.end);
       done = match.end;
       changed = true;
     }
@@ -91,7 +187,9 @@ Normalizer make_replace(const JsonField& field) {
   };
 }
 
-Normalizer make_strip(bool left, bool right) {
+Normalizer make_strip(const JsonField& field) {
+  const bool left = field.boolean_or("strip_left", true);
+  const bool right = field.boolean_or("strip_right", true);
   return [left, right](AlignedText& text) {
     const std::string_view before = text.text();
     std::size_t begin = 0, end = before.size();
@@ -112,35 +210,44 @@ Normalizer make_strip(bool left, bool right) {
   };
 }
 
-Normalizer make_sequence(const JsonField& list) {
+Normalizer make_sequence(const JsonField& field) {
+  const JsonField list = field.at("normalizers");
   std::vector<Normalizer> steps;
-  for (std::size_t i = 0; i < list.size(); ++i) steps.push_back(make_normalizer(list.at(i)));
+  for (std::size_t i = 0; i < list.array().size(); ++i) {
+    steps.push_back(make_normalizer(list.at(i)));
+  }
   return [steps = std::move(steps)](AlignedText& text) {
     for (const Normalizer& step : steps) step(text);
   };
 }
 
+struct NormalizerType {
+  std::string_view type;
+  Normalizer (*make)(const JsonField&);
+};
+
+constexpr std::array<NormalizerType, 14> kNormalizerTypes{{
+    {"Sequence", make_sequence},
+    {"NFC", make_form<NormalizationForm::kNfc>},
+    {"NFD", make_form<NormalizationForm::kNfd>},
+    {"NFKC", make_form<NormalizationForm::kNfkc>},
+    {"NFKD", make_form<NormalizationForm::kNfkd>},
+    {"Lowercase", make_map<to_lower>},
+    {"StripAccents", make_map<without_mark>},
+    {"Nmt", make_map<nmt>},
+    {"Prepend", make_prepend},
+    {"Replace", make_replace},
+    {"Strip", make_strip},
+    {"BertNormalizer", make_bert},
+    {"ByteLevel", make_byte_level},
+    {"Precompiled", make_precompiled},
+}};
+
 }  // namespace
 
 Normalizer make_normalizer(const JsonField& field) {
   if (!field) return [](AlignedText&) {};
-  const std::string type = field.at("type").string();
-  if (type == "Sequence") return make_sequence(field.at("normalizers"));
-  if (type == "NFC") return make_form(NormalizationForm::kNfc);
-  if (type == "NFD") return make_form(NormalizationForm::kNfd);
-  if (type == "NFKC") return make_form(NormalizationForm::kNfkc);
-  if (type == "NFKD") return make_form(NormalizationForm::kNfkd);
-  if (type == "Lowercase") return make_map(to_lower);
-  if (type == "StripAccents") return make_map(without_mark);
-  if (type == "Nmt") return make_map(nmt);
-  if (type == "Prepend") return make_prepend(field.at("prepend").string());
-  if (type == "Replace") return make_replace(field);
-  if (type == "Strip") {
-    return make_strip(field.boolean_or("strip_left", true), field.boolean_or("strip_right", true));
-  }
-  throw_unknown_type(field, type,
-                     {"Sequence", "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Nmt",
-                      "Prepend", "Replace", "Strip"});
+  return find_type(field, kNormalizerTypes).make(field);
 }
 
 }  // namespace hone::tokenizer

@@ -21,14 +21,16 @@ struct PreTokenized {
 
 using PreTokenizer = std::function<void(PreTokenized&)>;
 
+/// What a ByteLevel step gives: words as their bytes are, or spelt in GPT-2's alphabet. Bytes are
+/// enough, and faster, where the model itself reads them and no later step looks at the letters.
+enum class WordBytes { kPlain, kSpelt };
+
 /// Builds the "pre_tokenizer" of a tokenizer.json, by its "type".
 /// @param field may hold null (a text is one word)
 /// @throws DataError for an unknown type or a field of the wrong type
-PreTokenizer make_pre_tokenizer(const JsonField& field);
+PreTokenizer make_pre_tokenizer(const JsonField& field, WordBytes bytes);
 
-/// True where the words are to be taken as bytes in GPT-2's alphabet, rather than as characters.
-/// @throws DataError when something follows the ByteLevel step: its patterns would be written for
-///   the alphabet's letters, which hone never makes
-bool is_byte_level(const JsonField& field);
+/// True where the last step, and no other, is ByteLevel.
+bool ends_in_byte_level(const JsonField& field);
 
 }  // namespace hone::tokenizer

@@ -4,6 +4,7 @@
 #include <pcre2.h>
 
 #include "base/error.h"
+#include "tokenizer/regex_syntax.h"
 
 namespace hone::tokenizer {
 namespace {
@@ -40,8 +41,10 @@ Regex::Regex(const std::string& pattern) : pattern_(pattern) {
   int error = 0;
   PCRE2_SIZE offset = 0;
   auto code = std::make_shared<Code>();
-  code->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
-                             PCRE2_UTF | PCRE2_UCP, &error, &offset, nullptr);
+  // Lines have their own begin and end in Ruby's syntax.
+  const std::string translated = to_pcre2(pattern);
+  code->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
+                             PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE, &error, &offset, nullptr);
   HONE_CHECK(DataError, code->code != nullptr,
              "regular expression `{}` of the tokenizer does not compile: {} at byte {}", pattern,
              pcre2_message(error), offset);

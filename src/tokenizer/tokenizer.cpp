@@ -78,9 +78,10 @@ void Tokenizer::Parts::set_special(const std::string& name, const std::string& t
 Tokenizer Tokenizer::load(const std::filesystem::path& path) {
   if (std::filesystem::is_directory(path)) return Tokenizer(load_folder(path));
   if (path.extension() == ".gguf") return Tokenizer(load_gguf(io::GgufFile(path)));
+  if (path.extension() == ".model") return Tokenizer(load_sentencepiece(path));
   HONE_CHECK(DataError, path.extension() == ".json",
-             "{}: not a tokenizer that hone reads; expected a folder with a tokenizer.json, a "
-             "tokenizer.json, or a .gguf file",
+             "{}: not a tokenizer that hone reads; expected a folder with a tokenizer.json or "
+             "tokenizer.model, one of these files, or a .gguf file",
              path.string());
   const Json json = io::read_json(path);
   return Tokenizer(build_parts({&json, path.string() + ": tokenizer"}));

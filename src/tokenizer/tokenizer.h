@@ -44,7 +44,8 @@ struct SpecialTokens {
 /// Immutable and cheap to copy; every const member may be called from many threads at once.
 class Tokenizer {
  public:
-  /// @param path a Hugging Face folder, a tokenizer.json, or a .gguf file
+  /// @param path a Hugging Face folder, a tokenizer.json, a SentencePiece tokenizer.model, or a
+  ///   .gguf file
   /// @throws DataError naming file and field when something is missing, malformed or not supported
   static Tokenizer load(const std::filesystem::path& path);
 

@@ -4,7 +4,8 @@
 #include <string_view>
 #include <vector>
 
-/// Character properties as Rust's `char` and Python's `str` define them.
+/// Character properties as Rust's `char` and Python's `str` define them, and the crates that
+/// Hugging Face tokenizers are built on; some of those keep to an older Unicode.
 namespace hone::tokenizer {
 
 /// White_Space of Unicode (Rust's char::is_whitespace).
@@ -13,14 +14,26 @@ bool is_whitespace(char32_t c);
 bool is_numeric(char32_t c);
 /// ASCII punctuation or general category P*.
 bool is_punctuation(char32_t c);
-/// Letters, marks, decimal digits, letter numbers and connectors: \w of the regex engines.
+/// Alphabetic characters, marks, decimal digits, connectors and joiners: \w of Rust's regex crate.
 bool is_word_character(char32_t c);
-bool is_mark(char32_t c);
+/// General category M*.
+bool is_combining_mark(char32_t c);
+bool is_nonspacing_mark(char32_t c);
 /// General category Cc, Cf, Cs, Co or Cn, except tab, newline and carriage return.
 bool is_control(char32_t c);
+/// The same without Cn.
+bool is_assigned_control(char32_t c);
 bool is_upper(char32_t c);
 bool is_lower(char32_t c);
 bool is_letter(char32_t c);
+
+inline constexpr int kNoScript = -1;
+/// The script that SentencePiece's trainer sees in a character: kana and its length mark count as
+/// Han; a space and what is not assigned have none.
+int piece_script(char32_t c);
+
+/// Where the grapheme that begins at byte `begin` of valid UTF-8 ends (extended grapheme cluster).
+std::size_t grapheme_end(std::string_view text, std::size_t begin);
 
 int combining_class(char32_t c);
 /// The full canonical or (compatibility) decomposition of one character.

@@ -1,13 +1,13 @@
 #include "tokenizer/vocabulary.h"
 
 #include "base/error.h"
+#include "tokenizer/json_fields.h"
 
 namespace hone::tokenizer {
 
 void Vocabulary::add(std::string token, std::int64_t id) {
-  constexpr std::int64_t kMaxId = 1 << 24;
-  HONE_CHECK(DataError, id >= 0 && id < kMaxId, "token `{}` has id {}; expected 0 … {}", token, id,
-             kMaxId - 1);
+  HONE_CHECK(DataError, id >= 0 && id <= kMaxTokenId, "token `{}` has id {}; expected 0 … {}",
+             token, id, kMaxTokenId);
   const auto index = static_cast<std::size_t>(id);
   if (index >= tokens_.size()) tokens_.resize(index + 1);
   HONE_CHECK(DataError, !tokens_[index] || *tokens_[index] == token,

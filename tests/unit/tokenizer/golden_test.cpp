@@ -69,7 +69,8 @@ TEST_P(TokenizerGolden, AgreesOnEveryCase) {
 
 INSTANTIATE_TEST_SUITE_P(All, TokenizerGolden,
                          testing::Values("smollm2", "gpt2_bytelevel", "qwen2_nfc",
-                                         "gemma_byte_fallback", "llama2_byte_fallback"),
+                                         "gemma_byte_fallback", "llama2_byte_fallback",
+                                         "t5_unigram"),
                          [](const auto& param_info) { return std::string(param_info.param); });
 
 // The same vocabulary in a GGUF file, read without any tokenizer.json.

@@ -176,8 +176,8 @@ TEST(Tokenizer, RefusesWhatItDoesNotKnow) {
   content["model"]["merges"] = {"a b", "a zz"};
   EXPECT_TRUE(test::contains(refusal(content), "model.merges[1]: `azz` is not in the vocabulary"));
   content = byte_level_json();
-  content["model"]["type"] = "Unigram";
-  EXPECT_TRUE(test::contains(refusal(content), "model.type: `Unigram`"));
+  content["model"]["type"] = "Magic";
+  EXPECT_TRUE(test::contains(refusal(content), "model.type: `Magic`"));
   content = byte_level_json();
   content["model"]["vocab"]["x"] = -1;
   EXPECT_TRUE(test::contains(refusal(content), "id -1"));
