@@ -19,8 +19,7 @@ Example to_document(const std::string& text, std::size_t prompt_size, const RowC
              "\"eos_token\" in tokenizer_config.json");
   tokenizer::Encoding encoding = tokenizer.encode(
       text, {.add_special_tokens = true, .literal = {{.begin = 0, .end = text.size()}}});
-  const std::vector<WeighedRange> ranges = {
-      {.range = {.begin = prompt_size, .end = text.size()}}};
+  const std::vector<WeighedRange> ranges = {{.range = {.begin = prompt_size, .end = text.size()}}};
   const auto prompt_weight = static_cast<float>(context.options.prompt_loss_weight);
   TokenWeights weighed = weigh_tokens(encoding.offsets, ranges, prompt_weight);
 

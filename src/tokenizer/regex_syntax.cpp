@@ -88,110 +88,110 @@ class Translator {
     const std::string text = take_escape();
     if (text.size() != 2) return text;
     for (const Shorthand& shorthand : kShorthands) {
-XX || text[1] == 'B') {
-  const std::string word = quoted("[", kLoneWord, "]");
-  const bool border = text[1] == 'b';
-  return "(?:(?<=" + word + (border ? ")(?!" : ")(?=") + word + ")|(?<!" + word +
-         (border ? ")(?=" : ")(?!") + word + "))";
-}
-return text;
+      if (text[1] == shorthand.letter) return quoted("[", shorthand.alone, "]");
+      if (text[1] == shorthand.negated) return quoted("[^", shorthand.alone, "]");
     }
+    if (text[1] == 'b' || text[1] == 'B') {
+      const std::string word = quoted("[", kLoneWord, "]");
+      const bool border = text[1] == 'b';
+      return "(?:(?<=" + word + (border ? ")(?!" : ")(?=") + word + ")|(?<!" + word +
+             (border ? ")(?=" : ")(?!") + word + "))";
+    }
+    return text;
+  }
 
-    // A set becomes a PCRE2 set where it can, else a group that matches one character.
-    std::string set() {
-      constexpr int kMaxDepth = 100;
-      HONE_CHECK(DataError, ++depth_ <= kMaxDepth,
-                 "regular expression `{}` of the tokenizer: more than {} sets within sets",
-                 pattern_, kMaxDepth);
-      take(1);
-      const bool negated = ahead("^");
-      if (negated) take(1);
-      std::vector<std::string> intersected;
-      std::string members;                    // of a PCRE2 set
-      std::vector<std::string> alternatives;  // that no PCRE2 set holds
-      if (ahead("]")) members.append("\\").append(take(1));
-      while (at_ < pattern_.size() && pattern_[at_] != ']') {
-        if (ahead("&&")) {
-          take(2);
-          intersected.push_back(any_of(members, alternatives));
-          members.clear();
-          alternatives.clear();
-        } else if (ahead("[:")) {
-          members += bracket_class();
-        } else if (pattern_[at_] == '[') {
-          alternatives.push_back(set());
-        } else if (pattern_[at_] == '\\') {
-          add_member(members, alternatives);
-        } else {
-          members += take(1);
-        }
+  // A set becomes a PCRE2 set where it can, else a group that matches one character.
+  std::string set() {
+    constexpr int kMaxDepth = 100;
+    HONE_CHECK(DataError, ++depth_ <= kMaxDepth,
+               "regular expression `{}` of the tokenizer: more than {} sets within sets", pattern_,
+               kMaxDepth);
+    take(1);
+    const bool negated = ahead("^");
+    if (negated) take(1);
+    std::vector<std::string> intersected;
+    std::string members;                    // of a PCRE2 set
+    std::vector<std::string> alternatives;  // that no PCRE2 set holds
+    if (ahead("]")) members.append("\\").append(take(1));
+    while (at_ < pattern_.size() && pattern_[at_] != ']') {
+      if (ahead("&&")) {
+        take(2);
+        intersected.push_back(any_of(members, alternatives));
+        members.clear();
+        alternatives.clear();
+      } else if (ahead("[:")) {
+        members += bracket_class();
+      } else if (pattern_[at_] == '[') {
+        alternatives.push_back(set());
+      } else if (pattern_[at_] == '\\') {
+        add_member(members, alternatives);
+      } else {
+        members += take(1);
       }
-      HONE_CHECK(DataError, at_ < pattern_.size(),
-                 "regular expression `{}` of the tokenizer: a set is not closed", pattern_);
-      take(1);
-      --depth_;
-      intersected.push_back(any_of(members, alternatives));
-      if (intersected.size() == 1 && alternatives.empty()) {
-        return quoted(negated ? "[^" : "[", members, "]");
+    }
+    HONE_CHECK(DataError, at_ < pattern_.size(),
+               "regular expression `{}` of the tokenizer: a set is not closed", pattern_);
+    take(1);
+    --depth_;
+    intersected.push_back(any_of(members, alternatives));
+    if (intersected.size() == 1 && alternatives.empty()) {
+      return quoted(negated ? "[^" : "[", members, "]");
+    }
+    return all_of(intersected, negated);
+  }
+
+  // `[:alpha:]` inside of a set.
+  std::string_view bracket_class() {
+    const std::size_t end = pattern_.find(":]", at_);
+    const std::string_view text = take(end == std::string_view::npos ? 1 : end + 2 - at_);
+    for (const auto& [name, members] : kBracketClasses) {
+      if (text == name) return members;
+    }
+    return text;
+  }
+
+  // A character that each of some groups matches, or any other character where `negated`.
+  static std::string all_of(std::vector<std::string> groups, bool negated) {
+    std::string all = groups.back();
+    groups.pop_back();
+    for (const std::string& group : groups) all.insert(0, "(?=" + group + ")");
+    return negated ? "(?:(?!" + all + ")" + std::string(kAnyCharacter) + ")" : "(?:" + all + ")";
+  }
+
+  // An escape inside of a set.
+  void add_member(std::string& members, std::vector<std::string>& alternatives) {
+    const std::string text = take_escape();
+    for (const Shorthand& shorthand : kShorthands) {
+      if (text.size() != 2) break;
+      if (text[1] == shorthand.letter) {
+        members += shorthand.members;
+        return;
       }
-      return all_of(intersected, negated);
-    }
-
-    // `[:alpha:]` inside of a set.
-    std::string_view bracket_class() {
-      const std::size_t end = pattern_.find(":]", at_);
-      const std::string_view text = take(end == std::string_view::npos ? 1 : end + 2 - at_);
-      for (const auto& [name, members] : kBracketClasses) {
-        if (text == name) return members;
+      if (text[1] == shorthand.negated) {
+        alternatives.push_back(quoted("[^", shorthand.members, "]"));
+        return;
       }
-      return text;
     }
+    members += text;
+  }
 
-    // A character that each of some groups matches, or any other character where `negated`.
-    static std::string all_of(std::vector<std::string> groups, bool negated) {
-      std::string all = groups.back();
-      groups.pop_back();
-      for (const std::string& group : groups) all.insert(0, "(?=" + group + ")");
-      return negated ? "(?:(?!" + all + ")" + std::string(kAnyCharacter) + ")" : "(?:" + all + ")";
+  static std::string any_of(const std::string& members,
+                            const std::vector<std::string>& alternatives) {
+    std::string result = members.empty() ? "" : "[" + members + "]";
+    for (const std::string& alternative : alternatives) {
+      if (!result.empty()) result += "|";
+      result += alternative;
     }
+    return "(?:" + result + ")";
+  }
 
-    // An escape inside of a set.
-    void add_member(std::string & members, std::vector<std::string> & alternatives) {
-      const std::string text = take_escape();
-      for (const Shorthand& shorthand : kShorthands) {
-        if (text.size() != 2) break;
-        if (text[1] == shorthand.letter) {
-          members += shorthand.members;
-          return;
-        }
-        if (text[1] == shorthand.negated) {
-          alternatives.push_back(quoted("[^", shorthand.members, "]"));
-          return;
-        }
-      }
-      members += text;
-    }
-
-    static std::string any_of(const std::string& members,
-                              const std::vector<std::string>& alternatives) {
-      std::string result = members.empty() ? "" : "[" + members + "]";
-      for (const std::string& alternative : alternatives) {
-        if (!result.empty()) result += "|";
-        result += alternative;
-      }
-      return "(?:" + result + ")";
-    }
-
-    std::string_view pattern_;
-    std::size_t at_ = 0;
-    int depth_ = 0;
-  };
+  std::string_view pattern_;
+  std::size_t at_ = 0;
+  int depth_ = 0;
+};
 
 }  // namespace
 
-std::string
-to_pcre2(std::string_view pattern) {
-  return Translator(pattern).translate();
-}
+std::string to_pcre2(std::string_view pattern) { return Translator(pattern).translate(); }
 
 }  // namespace hone::tokenizer

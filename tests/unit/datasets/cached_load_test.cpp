@@ -141,7 +141,7 @@ TEST_F(CachedLoad, WhatShapesTokensIsInTheKey) {
   expect_new("max_length");
   options_.overlong = "truncate";
   expect_new("overlong");
-  options_.train_on = "last";
+  options_.train_on = {"last"};
   expect_new("train_on");
   options_.prompt_loss_weight = 0.1;
   expect_new("prompt_loss_weight");

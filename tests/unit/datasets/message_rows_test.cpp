@@ -135,8 +135,8 @@ TEST_F(MessageRows, ThatAreAllSwitchedOffAreLeftToTheContract) {
   const Dataset dataset = read(std::string(kOneTurn) + "\n" +
                                R"({"messages":[{"role":"user","content":"a"},)"
                                R"({"role":"assistant","content":"b","train":false}]})");
-  EXPECT_EQ(dataset.examples[1].trained_tokens(), 0);
-  EXPECT_EQ(examine_masks(dataset, options_, {}).untrained_rows, 1);
+  EXPECT_EQ(dataset.example(1).trained_tokens(), 0);
+  EXPECT_EQ(dataset.totals().untrained_rows, 1);
 }
 
 TEST_F(MessageRows, OfPartsAreJoinedForATemplateThatKnowsTextAlone) {
@@ -162,7 +162,7 @@ TEST_F(MessageRows, SayWhatTheTemplateLeavesOutOrChanges) {
            R"({"messages":[{"role":"system","content":"s"},{"role":"user","content":" a "},)"
            R"({"role":"assistant","content":"<think>t</think>b"},{"role":"user","content":"c"},)"
            R"({"role":"assistant","content":"<think>t</think>d"}]})");
-  const auto& changes = dataset.counts.changes;
+  const auto& changes = dataset.counts().changes;
   for (const ChangeCount& count : changes) EXPECT_EQ(count.rows, 1);
   EXPECT_TRUE(test::contains(changes[TemplateChange::kDropped].first,
                              "rows.jsonl:2: messages[0] (system): content is not printed"));
@@ -171,7 +171,7 @@ TEST_F(MessageRows, SayWhatTheTemplateLeavesOutOrChanges) {
   EXPECT_TRUE(test::contains(changes[TemplateChange::kCut].first,
                              "messages[2] (assistant): content is printed in part or otherwise (1 "
                              "of 17 bytes)"));
-  EXPECT_TRUE(test::contains(describe_changes(dataset.counts).at(0),
+  EXPECT_TRUE(test::contains(describe_changes(dataset.counts()).at(0),
                              "leaves something of the messages out in 1 of 2 rows; the first: "));
 }
 

@@ -182,10 +182,10 @@ class TemplateFamily : public testing::TestWithParam<Family> {
   }
   void expect_trained(const std::string& row, const Stretches& expected) {
     const Dataset dataset = read(row);
-    EXPECT_EQ(trained(dataset.examples.at(0)), expected) << row;
-    EXPECT_EQ(dataset.counts.prompt_differs, 0) << row;
-    EXPECT_EQ(dataset.counts.straddling, 0) << row;
-    EXPECT_NO_THROW(check_contract(dataset, options_, tokenizer::stop_ids(*named_, tokenizer_)));
+    EXPECT_EQ(trained(dataset.example(0)), expected) << row;
+    EXPECT_EQ(dataset.totals().prompt_differs, 0) << row;
+    EXPECT_EQ(dataset.totals().straddling_rows, 0) << row;
+    EXPECT_NO_THROW(check_contract(dataset, options_));
   }
 
   test::TempFolder folder_;
@@ -254,7 +254,7 @@ TEST_P(TemplateFamily, NeverTurnsTextIntoSpecialTokens) {
   const auto count = [&](const std::string& row) {
     const Dataset dataset = read(row);
     std::map<std::int32_t, int> special;
-    for (const std::int32_t id : dataset.examples.at(0).ids)
+    for (const std::int32_t id : dataset.example(0).ids)
       if (tokenizer_.is_special(id)) ++special[id];
     return special;
   };
