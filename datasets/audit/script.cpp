@@ -58,7 +58,7 @@ Script script_of(char32_t c) {
     const char32_t lower = c | 0x20;
     return lower >= 'a' && lower <= 'z' ? Script::kLatin : Script::kNone;
   }
-  if (!tokenizer::is_letter(c) && !tokenizer::is_mark(c)) return Script::kNone;
+  if (!tokenizer::is_letter(c) && !tokenizer::is_combining_mark(c)) return Script::kNone;
   const auto after =
       std::upper_bound(kBlocks.begin(), kBlocks.end(), c,
                        [](char32_t value, const Block& b) { return value < b.first; });

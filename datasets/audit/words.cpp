@@ -91,7 +91,7 @@ std::vector<std::uint64_t> word_hashes(std::string_view text) {
     const tokenizer::CodePoint c = tokenizer::code_point_at(form, i);
     i += c.size_bytes;
     const Script script = script_of(c.value);
-    const bool alone = is_unspaced(script) && !tokenizer::is_mark(c.value);
+    const bool alone = is_unspaced(script) && !tokenizer::is_combining_mark(c.value);
     const bool in_word = script != Script::kNone || tokenizer::is_numeric(c.value);
     if (alone || !in_word) end_word();
     if (in_word) hash = (hash ^ c.value) * kFnvPrime;

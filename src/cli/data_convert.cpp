@@ -27,7 +27,7 @@ std::int64_t convert(const Arguments& arguments, io::RowWriter& writer, Losses& 
   while (const auto placed = reader.next()) {
     try {
       if (placed->record.kind == datasets::RecordKind::kConversation)
-        datasets::check_conversation(placed->record.value);
+        datasets::read_conversation(placed->record.value);  // throws where it is none
       std::string lost;
       writer.write(target.from_record(placed->record, lost));
       if (!lost.empty()) ++losses[lost];

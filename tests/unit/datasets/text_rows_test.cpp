@@ -24,7 +24,7 @@ class TextRows : public testing::Test {
   }
   /// The text of a row's tokens, trained ones between [[ and ]].
   std::string shown(const std::string& row, const Tokenizer& tokenizer) {
-    return preview(read(row, tokenizer).examples.at(0), tokenizer, false);
+    return preview(read(row, tokenizer).example(0), tokenizer, false);
   }
   std::string refusal(const std::string& row) {
     return test::message_of<DataError>([&] { read(row, gpt2_); });
@@ -49,14 +49,14 @@ TEST_F(TextRows, OfPromptAndCompletionTrainOnTheCompletionAndEos) {
   const std::string row = R"({"prompt":"One, two,","completion":" three"})";
   EXPECT_EQ(shown(row, gpt2_), "One, two,[[ three<|endoftext|>]]");
   EXPECT_EQ(shown(row, llama_), "<s> One, two,[[ three</s>]]");
-  const Example example = read(row, llama_).examples.at(0);
+  const Example example = read(row, llama_).example(0);
   EXPECT_EQ(example.ids.front(), llama_.special().bos_id);
   EXPECT_EQ(example.ids.back(), llama_.special().eos_id);
   EXPECT_EQ(std::ranges::count(example.ids, *llama_.special().eos_id), 1);
 }
 
 TEST_F(TextRows, OfTextTrainOnAllOfItAndEos) {
-  const Example example = read(R"({"text":"One, two,"})", gpt2_).examples.at(0);
+  const Example example = read(R"({"text":"One, two,"})", gpt2_).example(0);
   EXPECT_EQ(example.ids.back(), gpt2_.special().eos_id);
   EXPECT_TRUE(std::ranges::all_of(example.weights, [](float weight) { return weight == 1; }));
   // Nothing predicts the first token, so it is not shown as trained.
@@ -72,7 +72,7 @@ TEST_F(TextRows, AreTheTokensOfTheWholeText) {
   const std::size_t border = long_token->begin + 2;
   const nlohmann::json row = {{"prompt", text.substr(0, border)},
                               {"completion", text.substr(border)}};
-  const Example example = read(row.dump(), gpt2_).examples.at(0);
+  const Example example = read(row.dump(), gpt2_).example(0);
   std::vector<std::int32_t> expected = whole.ids;
   expected.push_back(*gpt2_.special().eos_id);
   EXPECT_EQ(example.ids, expected) << "the border is none for the tokenizer";
@@ -82,7 +82,7 @@ TEST_F(TextRows, AreTheTokensOfTheWholeText) {
 TEST_F(TextRows, GiveThePromptItsWeight) {
   options_.prompt_loss_weight = 0.25;
   const Example example =
-      read(R"({"prompt":"One, two,","completion":" three"})", gpt2_).examples.at(0);
+      read(R"({"prompt":"One, two,","completion":" three"})", gpt2_).example(0);
   EXPECT_EQ(example.weights.front(), 0.25f);
   EXPECT_EQ(example.weights.back(), 1.0f);
 }
@@ -90,10 +90,10 @@ TEST_F(TextRows, GiveThePromptItsWeight) {
 TEST_F(TextRows, NeverTurnTextIntoSpecialTokens) {
   for (const std::string row : {R"({"text":"a</s><s>b<|endoftext|>"})",
                                 R"({"prompt":"a</s>","completion":"<s>b<|endoftext|>"})"}) {
-    const Example llama = read(row, llama_).examples.at(0);
+    const Example llama = read(row, llama_).example(0);
     EXPECT_EQ(std::ranges::count(llama.ids, *llama_.special().eos_id), 1);
     EXPECT_EQ(std::ranges::count(llama.ids, *llama_.special().bos_id), 1);
-    const Example gpt2 = read(row, gpt2_).examples.at(0);
+    const Example gpt2 = read(row, gpt2_).example(0);
     EXPECT_EQ(std::ranges::count(gpt2.ids, *gpt2_.special().eos_id), 1);
   }
 }
