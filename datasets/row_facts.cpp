@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/error.h"
+
 namespace hone::datasets {
 namespace {
 
@@ -25,6 +27,10 @@ void count_stops(const Example& example, std::span<const std::int32_t> stop_ids,
 }  // namespace
 
 RowFacts facts_of(const Example& example, std::span<const std::int32_t> stop_ids) {
+  HONE_ASSERT(example.weights.size() == example.ids.size() &&
+                  example.responses.size() == example.ids.size(),
+              "{} ids, {} weights, {} response flags", example.ids.size(), example.weights.size(),
+              example.responses.size());
   RowFacts facts = {.row = example.row,
                     .weight = weight_of(example),
                     .file = example.file,

@@ -20,8 +20,9 @@ fs::path models_folder() {
 
 /// A file is one itself: a .gguf, a tokenizer.json or a tokenizer.model.
 bool has_tokenizer(const fs::path& model) {
-  return fs::is_regular_file(model) || fs::exists(model / "tokenizer.json") ||
-         fs::exists(model / "tokenizer.model");
+  const bool is_one =
+      model::is_gguf(model) || model.extension() == ".json" || model.extension() == ".model";
+  return is_one || fs::exists(model / "tokenizer.json") || fs::exists(model / "tokenizer.model");
 }
 
 }  // namespace

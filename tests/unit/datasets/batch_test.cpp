@@ -11,6 +11,7 @@ Example example(std::vector<std::int32_t> ids, std::vector<float> weights) {
   Example e;
   e.ids = std::move(ids);
   e.weights = std::move(weights);
+  for (const float weight : e.weights) e.responses.push_back(weight == 1.0f);
   return e;
 }
 

@@ -217,6 +217,7 @@ TEST_F(MessageRows, OfATemplateWhoseBorderSplitsTokensBreakTheContract) {
 }
 
 TEST_F(MessageRows, OfATemplateWithoutAStopTokenBreakTheContract) {
+  stop_ids_ = {id("<|im_end|>")};
   template_ = ChatTemplate(
       "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}\n{% endfor %}"
       "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}");
@@ -227,6 +228,7 @@ TEST_F(MessageRows, OfATemplateWithoutAStopTokenBreakTheContract) {
 }
 
 TEST_F(MessageRows, OfAGoodTemplateHoldTheContract) {
+  stop_ids_ = {id("<|im_end|>")};
   const ContractReport report = check_contract(read(kTwoTurns), options_);
   EXPECT_EQ(report.totals.trained_stops, 2);
   EXPECT_EQ(report.totals.dangling_stops, 0);

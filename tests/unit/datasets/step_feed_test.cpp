@@ -15,6 +15,7 @@ Dataset numbered_rows(std::int32_t count) {
     Example row;
     row.ids.assign(static_cast<std::size_t>(1 + i % 5), i);
     row.weights.assign(row.ids.size(), 1.0f);
+    row.responses.assign(row.ids.size(), 1);
     rows.push_back(std::move(row));
   }
   return in_memory({.files = {"rows"}}, std::move(rows));
@@ -57,6 +58,7 @@ class BrokenRows : public RowStore {
     Example row;
     row.ids = {1, 2};
     row.weights = {0, 1};
+    row.responses = {0, 1};
     return row;
   }
   RowFacts facts(std::int64_t) const override { return {}; }

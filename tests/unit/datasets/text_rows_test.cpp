@@ -81,8 +81,7 @@ TEST_F(TextRows, AreTheTokensOfTheWholeText) {
 
 TEST_F(TextRows, GiveThePromptItsWeight) {
   options_.prompt_loss_weight = 0.25;
-  const Example example =
-      read(R"({"prompt":"One, two,","completion":" three"})", gpt2_).example(0);
+  const Example example = read(R"({"prompt":"One, two,","completion":" three"})", gpt2_).example(0);
   EXPECT_EQ(example.weights.front(), 0.25f);
   EXPECT_EQ(example.weights.back(), 1.0f);
 }

@@ -14,6 +14,7 @@ Example example(std::int64_t row, std::vector<std::int32_t> ids, std::vector<flo
   Example e;
   e.ids = std::move(ids);
   e.weights = std::move(weights);
+  for (const float weight : e.weights) e.responses.push_back(weight == 1.0f);
   e.row = row;
   return e;
 }
@@ -26,6 +27,7 @@ std::vector<Example> many_rows() {
     for (std::int32_t t = 0; t <= i % 37; ++t) {
       e.ids.push_back((i * 31 + t * 7) % 50000);
       e.weights.push_back(t < i % 5 ? 0.0f : t % 11 == 3 ? 0.1f : 1.0f);
+      e.responses.push_back(t >= i % 5 && t % 3 != 0);
     }
     e.straddling_tokens = i % 13 == 0;
     e.prompt_differs = i % 17 == 0;
@@ -48,16 +50,21 @@ class TokenCache : public testing::Test {
     return test::message_of<CacheError>([&] { open(); });
   }
 
-  DatasetInfo info_ = {.files = {"old/rows.jsonl"},
-                       .counts = {.read = 9001, .rendered = 9000, .longest = 37},
-                       .stop_ids = {2},
-                       .sha256 = "abc"};
+  DatasetInfo info_ = {
+      .files = {"old/rows.jsonl"},
+      .counts = {.read = 9001,
+                 .rendered = 9000,
+                 .longest = 37,
+                 .changes = {{{3, "rows.jsonl:5: gone"}, {}, {1, "rows.jsonl:9"}}}},
+      .stop_ids = {2},
+      .sha256 = "abc"};
   test::TempFolder folder_;
 };
 
 void expect_same_example(const Example& got, const Example& expected) {
   EXPECT_EQ(got.ids, expected.ids);
   EXPECT_EQ(got.weights, expected.weights);
+  EXPECT_EQ(got.responses, expected.responses);
   EXPECT_EQ(got.row, expected.row);
   EXPECT_EQ(got.file, expected.file);
   EXPECT_EQ(got.straddling_tokens, expected.straddling_tokens);
