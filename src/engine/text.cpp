@@ -19,10 +19,10 @@ fs::path models_folder() {
 }
 
 /// A file is one itself: a .gguf, a tokenizer.json or a tokenizer.model.
-bool has_tokenizer(const fs::path& model) {
+bool has_tokenizer(const fs::path& source) {
   const bool is_one =
-      model::is_gguf(model) || model.extension() == ".json" || model.extension() == ".model";
-  return is_one || fs::exists(model / "tokenizer.json") || fs::exists(model / "tokenizer.model");
+      model::is_gguf(source) || source.extension() == ".json" || source.extension() == ".model";
+  return is_one || fs::exists(source / "tokenizer.json") || fs::exists(source / "tokenizer.model");
 }
 
 }  // namespace
