@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "datasets/rendering.h"
+#include "model/load.h"
 
 namespace hone::engine {
 namespace {
