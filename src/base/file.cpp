@@ -115,6 +115,18 @@ void AtomicFile::commit() {
   sync_folder(folder_of(path_));
 }
 
+void publish_file(const std::filesystem::path& temporary, const std::filesystem::path& path) {
+  const int fd = open_or_throw(temporary, O_RDONLY, "flushing");
+  const bool is_flushed = ::fsync(fd) == 0;
+  const std::string why = reason();
+  ::close(fd);
+  HONE_CHECK(IoError, is_flushed, "{}: could not be flushed to the disk: {}", temporary.string(),
+             why);
+  HONE_CHECK(IoError, ::rename(temporary.c_str(), path.c_str()) == 0,
+             "{}: could not take its place: {}", path.string(), reason());
+  sync_folder(folder_of(path));
+}
+
 void write_file_atomically(const std::filesystem::path& path, std::string_view content) {
   AtomicFile file(path);
   file.write(content);

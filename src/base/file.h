@@ -54,6 +54,10 @@ class AtomicFile {
   std::size_t size_bytes_ = 0;
 };
 
+/// Flushes a file that another library wrote to the disk and gives it its name in the same folder,
+/// in the place of what was there. @throws IoError
+void publish_file(const std::filesystem::path& temporary, const std::filesystem::path& path);
+
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 
 /// Appends whole lines to a log that other programs follow while it grows.

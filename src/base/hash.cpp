@@ -1,9 +1,7 @@
 #include "base/hash.h"
 
-#include <fmt/ranges.h>
 #include <openssl/evp.h>
 
-#include <array>
 #include <fstream>
 #include <vector>
 
@@ -29,11 +27,19 @@ Sha256& Sha256::update(const void* data, std::size_t size_bytes) {
   return *this;
 }
 
-std::string Sha256::hex() {
-  std::array<unsigned char, 32> digest{};
+std::string Sha256::bytes() {
+  std::string digest(32, '\0');
   unsigned size = 0;
-  HONE_ASSERT(EVP_DigestFinal_ex(state_->context, digest.data(), &size) == 1 && size == 32);
-  return fmt::format("{:02x}", fmt::join(digest, ""));
+  HONE_ASSERT(EVP_DigestFinal_ex(state_->context, reinterpret_cast<unsigned char*>(digest.data()),
+                                 &size) == 1 &&
+              size == digest.size());
+  return digest;
+}
+
+std::string Sha256::hex() {
+  std::string text;
+  for (const char byte : bytes()) text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+  return text;
 }
 
 std::string sha256_hex(std::string_view text) { return Sha256().update(text).hex(); }

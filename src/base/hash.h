@@ -8,7 +8,8 @@
 
 namespace hone {
 
-/// SHA-256, fed in pieces. `hex()` ends it and gives 64 lower-case hexadecimal digits.
+/// SHA-256, fed in pieces. `hex()` ends it and gives 64 lower-case hexadecimal digits; so does
+/// `bytes()`, and gives the 32 bytes themselves.
 class Sha256 {
  public:
   Sha256();
@@ -19,6 +20,7 @@ class Sha256 {
   Sha256& update(const void* data, std::size_t size_bytes);
   Sha256& update(std::string_view text) { return update(text.data(), text.size()); }
   std::string hex();
+  std::string bytes();
 
  private:
   struct State;
