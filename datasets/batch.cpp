@@ -40,21 +40,20 @@ std::int64_t Batch::trained_tokens() const {
 }
 
 Batch make_batch(const Dataset& dataset, std::span<const std::int64_t> rows) {
-  std::size_t tokens = 0;
+  std::int64_t tokens = 0;
   for (const std::int64_t row : rows) {
-    HONE_ASSERT(row >= 0 && row < std::ssize(dataset.examples), "row {} of {}", row,
-                dataset.examples.size());
-    tokens += dataset.examples[static_cast<std::size_t>(row)].ids.size();
+    HONE_ASSERT(row >= 0 && row < dataset.size(), "row {} of {}", row, dataset.size());
+    tokens += dataset.lengths()[static_cast<std::size_t>(row)];
   }
+  const auto room = static_cast<std::size_t>(tokens);
   Batch batch;
-  batch.ids.reserve(tokens);
-  batch.positions.reserve(tokens);
-  batch.targets.reserve(tokens);
-  batch.weights.reserve(tokens);
+  batch.ids.reserve(room);
+  batch.positions.reserve(room);
+  batch.targets.reserve(room);
+  batch.weights.reserve(room);
   batch.cu_seqlens.reserve(rows.size() + 1);
   batch.cu_seqlens.push_back(0);
-  for (const std::int64_t row : rows)
-    append_document(dataset.examples[static_cast<std::size_t>(row)], batch);
+  for (const std::int64_t row : rows) append_document(dataset.example(row), batch);
   return batch;
 }
 

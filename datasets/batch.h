@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "datasets/example.h"
+#include "datasets/dataset.h"
 
 namespace hone::datasets {
 
@@ -23,9 +23,11 @@ struct Batch {
   double trained_weight() const;
   /// Tokens that count in the loss at all.
   std::int64_t trained_tokens() const;
+
+  bool operator==(const Batch&) const = default;
 };
 
-/// @param rows places in `dataset.examples`, in the order that the batch shall have
+/// @param rows places in `dataset`, in the order that the batch shall have
 Batch make_batch(const Dataset& dataset, std::span<const std::int64_t> rows);
 
 }  // namespace hone::datasets

@@ -1,58 +1,12 @@
 #include "datasets/example.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <numeric>
 
 namespace hone::datasets {
 
 std::int64_t Example::trained_tokens() const {
   if (weights.empty()) return 0;
   return std::count(weights.begin() + 1, weights.end(), 1.0f);
-}
-
-std::int64_t Dataset::tokens() const {
-  return std::accumulate(
-      examples.begin(), examples.end(), std::int64_t{0},
-      [](std::int64_t sum, const Example& example) { return sum + example.length(); });
-}
-
-double Dataset::trained_weight() const {
-  double sum = 0;
-  for (const Example& example : examples) {
-    for (std::size_t t = 1; t < example.weights.size(); ++t) sum += example.weights[t];
-  }
-  return sum;
-}
-
-std::vector<std::int64_t> Dataset::lengths() const {
-  std::vector<std::int64_t> lengths;
-  lengths.reserve(examples.size());
-  for (const Example& example : examples) lengths.push_back(example.length());
-  return lengths;
-}
-
-std::string Dataset::where(const Example& example) const {
-  return fmt::format("{}:{}", files.at(static_cast<std::size_t>(example.file)), example.row);
-}
-
-std::string summary(const Dataset& dataset) {
-  const std::int64_t tokens = dataset.tokens();
-  std::int64_t trained = 0;
-  for (const Example& example : dataset.examples) trained += example.trained_tokens();
-  std::string text = fmt::format(
-      "{} rows, {} tokens, {} of them trained on ({:.1f} %)", dataset.examples.size(), tokens,
-      trained,
-      tokens == 0 ? 0.0 : 100.0 * static_cast<double>(trained) / static_cast<double>(tokens));
-  const auto add = [&](std::int64_t count, std::string_view what) {
-    if (count > 0) text += fmt::format("; {} {}", count, what);
-  };
-  add(dataset.counts.dropped_overlong, "rows left out as too long");
-  add(dataset.counts.truncated, "rows cut as too long");
-  add(dataset.counts.straddling, "rows with a token across the border of prompt and response");
-  add(dataset.counts.prompt_differs, "rows whose prompt a server would write otherwise");
-  return text;
 }
 
 }  // namespace hone::datasets

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 namespace hone::datasets {
@@ -12,45 +11,16 @@ struct Example {
   /// One for each id: how much predicting it from those before counts in the loss. 1 for tokens of
   /// the response. The first one has no effect, because nothing comes before it.
   std::vector<float> weights;
-  std::int32_t file = 0;               ///< place in Dataset::files
+  std::int32_t file = 0;               ///< place in DatasetInfo::files
   std::int64_t row = 0;                ///< line in that file, from 1
   std::int32_t straddling_tokens = 0;  ///< lie across the border between prompt and response
-  bool prompt_differs = false;         ///< see RowCounts::prompt_differs
+  /// A server, given what stands before a trained message, would write the prompt otherwise than it
+  /// stands in the row's text: the chat template is not consistent.
+  bool prompt_differs = false;
 
   std::int64_t length() const { return static_cast<std::int64_t>(ids.size()); }
   /// Tokens of full weight; the first token is never one, as nothing predicts it.
   std::int64_t trained_tokens() const;
 };
-
-/// What became of the rows of the files.
-struct RowCounts {
-  std::int64_t read = 0;
-  std::int64_t rendered = 0;          ///< came as messages and went through a chat template
-  std::int64_t dropped_overlong = 0;  ///< longer than the limit, left out
-  std::int64_t truncated = 0;         ///< longer than the limit, cut to it
-  std::int64_t straddling = 0;        ///< have at least one straddling token
-  /// A server, given what stands before a trained message, would write the prompt otherwise than it
-  /// stands in the row's text: the chat template is not consistent.
-  std::int64_t prompt_differs = 0;
-  std::int64_t longest = 0;  ///< tokens of the longest row, before any cut
-};
-
-/// Everything that `load` made of a list of files, in the order of the files.
-struct Dataset {
-  std::vector<Example> examples;
-  std::vector<std::string> files;
-  RowCounts counts;
-  std::string sha256;  ///< of the files' contents, one after the other
-
-  std::int64_t tokens() const;
-  /// Sum of the weights that have an effect: what the loss of one epoch is divided by.
-  double trained_weight() const;
-  std::vector<std::int64_t> lengths() const;
-  /// "file:line" of an example, for messages.
-  std::string where(const Example& example) const;
-};
-
-/// One line that says how much there is and what was left out.
-std::string summary(const Dataset& dataset);
 
 }  // namespace hone::datasets

@@ -16,6 +16,14 @@ void check_shares(const DataOptions& options, Problems& problems) {
                            options.max_trained_share));
 }
 
+void check_cache(const DataOptions& options, Problems& problems) {
+  std::error_code ignored;
+  if (options.cache.empty() || std::filesystem::is_regular_file(options.cache, ignored))
+    problems.add("cache", fmt::format("expected auto, off, or a folder, got {}",
+                                      options.cache.empty() ? "an empty text"
+                                                            : "the file " + options.cache));
+}
+
 void check_template(const DataOptions& options, Problems& problems) {
   std::error_code ignored;
   if (options.chat_template.empty()) return;
@@ -53,6 +61,12 @@ Table<DataOptions> make_table() {
                 "Another order of the rows in each epoch; false: always the order of the files."),
           field("template", &O::chat_template, "",
                 "File with the Jinja chat template; empty: the tokenizer's own."),
+          field(
+              "cache", &O::cache, "auto",
+              "Where tokenised rows are kept for the next run: auto, off (in memory, made at each "
+              "start), or a folder. auto: $XDG_CACHE_HOME/hone/tokens, else ~/.cache/hone/tokens, "
+              "for more than 4 MiB of rows. A cache is found by the content of all that shaped "
+              "it, so it is never out of date; any file of the folder may be deleted."),
           field("mask_contract", &O::mask_contract, true,
                 "Refuse to start where the trained tokens look wrong; false: only warn."),
           field("max_untrained_rows", &O::max_untrained_rows, 0.0, range(0, 1),
@@ -65,6 +79,7 @@ Table<DataOptions> make_table() {
                 "Share of rows in which a token may lie across the border between prompt and "
                 "response, so that a server would not produce what is trained."),
           check<O>("min_trained_share is not above max_trained_share.", check_shares),
+          check<O>("cache is auto, off, or a folder.", check_cache),
           check<O>("template is empty or names a file that is there.", check_template),
       });
 }

@@ -20,6 +20,7 @@ struct DataOptions {
   double prompt_loss_weight;
   bool shuffle;
   std::string chat_template;
+  std::string cache;
   bool mask_contract;
   double max_untrained_rows;
   double min_trained_share;

@@ -13,10 +13,11 @@ namespace {
 
 struct Arguments {
   ConfigArguments config;
-  std::size_t rows = 3;
+  std::int64_t rows = 3;
 };
 
-/// Everything that can be known before step 0; nothing is written and no weight is read.
+/// Everything that can be known before step 0; no weight is read, and nothing is written but, for
+/// large data, the token cache that the run will use.
 ExitCode run_check(const Arguments& arguments, const Common& common) {
   const engine::RunOptions options = arguments.config.load(common).options;
   engine::place(common.device, options.train.precision, options.model.dtype);
@@ -27,17 +28,18 @@ ExitCode run_check(const Arguments& arguments, const Common& common) {
 
   const datasets::Sampler sampler = engine::make_sampler(options, data.train);
   const std::int64_t steps = engine::total_steps(options.train, sampler);
-  const datasets::RowCounts& counts = data.train.counts;
+  const datasets::RowCounts& counts = data.train.counts();
+  const datasets::RowTotals& totals = data.train.totals();
   const nlohmann::ordered_json summary = {{"ok", true},
                                           {"parameters", model::parameter_count(spec)},
-                                          {"rows", data.train.examples.size()},
+                                          {"rows", totals.rows},
                                           {"rows_dropped_overlong", counts.dropped_overlong},
                                           {"rows_truncated", counts.truncated},
-                                          {"rows_straddling", counts.straddling},
-                                          {"tokens", data.train.tokens()},
-                                          {"trained_tokens", data.contract.trained_tokens},
+                                          {"rows_straddling", totals.straddling_rows},
+                                          {"tokens", totals.tokens},
+                                          {"trained_tokens", totals.trained_tokens},
                                           {"longest_row_tokens", counts.longest},
-                                          {"eval_rows", data.eval.examples.size()},
+                                          {"eval_rows", data.eval.size()},
                                           {"steps", steps},
                                           {"steps_per_epoch", sampler.steps_per_epoch(0)}};
   if (common.json) {
@@ -47,10 +49,9 @@ ExitCode run_check(const Arguments& arguments, const Common& common) {
   for (const auto& [key, value] : summary.items())
     if (key != "ok") fmt::print("{:<24}{}\n", key, value.dump());
   const bool colour = isatty(STDOUT_FILENO) == 1;
-  for (std::size_t i = 0;
-       text.tokenizer && i < std::min(arguments.rows, data.train.examples.size()); ++i) {
-    const datasets::Example& example = data.train.examples[i];
-    fmt::print("\n{} ({} tokens, {} trained{})\n{}\n", data.train.where(example), example.length(),
+  for (std::int64_t i = 0; text.tokenizer && i < std::min(arguments.rows, data.train.size()); ++i) {
+    const datasets::Example example = data.train.example(i);
+    fmt::print("\n{} ({} tokens, {} trained{})\n{}\n", data.train.where(i), example.length(),
                example.trained_tokens(), colour ? ", in green" : ", in [[ ]]",
                datasets::preview(example, *text.tokenizer, colour));
   }

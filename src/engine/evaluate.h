@@ -2,7 +2,7 @@
 
 #include <torch/types.h>
 
-#include "datasets/example.h"
+#include "datasets/dataset.h"
 #include "engine/options.h"
 #include "model/decoder.h"
 #include "report/metrics_log.h"

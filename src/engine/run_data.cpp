@@ -1,19 +1,38 @@
 #include "engine/run_data.h"
 
-namespace hone::engine {
-namespace {
+#include <ATen/Parallel.h>
 
-datasets::TextTools tools_of(const Text& text, const model::Spec& spec) {
-  return {text.tokenizer ? &*text.tokenizer : nullptr,
-          text.chat_template ? &*text.chat_template : nullptr, spec.vocab_size};
+#include "report/rows_progress.h"
+#include "tokenizer/content_hash.h"
+
+namespace hone::engine {
+datasets::TextTools text_tools(const Text& text, const model::Spec& spec) {
+  datasets::TextTools tools = {.tokenizer = text.tokenizer ? &*text.tokenizer : nullptr,
+                               .chat_template = text.chat_template ? &*text.chat_template : nullptr,
+                               .vocab_size = spec.vocab_size};
+  if (!text.tokenizer) return tools;
+  tools.stop_ids = text.tokenizer->special().eos_ids;
+  tools.tokenizer_sha256 = tokenizer::content_hash(text.source);
+  return tools;
 }
 
-}  // namespace
+datasets::Dataset load_rows(const std::vector<std::string>& files,
+                            const datasets::DataOptions& options, const datasets::TextTools& tools,
+                            std::int64_t context_length) {
+  report::RowsProgress progress;
+  const auto watch = [&](const datasets::LoadProgress& done) {
+    progress.update({done.rows, done.bytes, done.total_bytes});
+  };
+  const datasets::LoadSettings settings = {.threads = at::get_num_threads(), .watch = watch};
+  datasets::Dataset data = datasets::load(files, options, tools, context_length, settings);
+  progress.finish();
+  return data;
+}
 
 datasets::Dataset load_eval_data(const RunOptions& options, const Text& text,
                                  const model::Spec& spec) {
-  return datasets::load(options.data.eval, options.data, tools_of(text, spec),
-                        spec.max_position_embeddings);
+  return load_rows(options.data.eval, options.data, text_tools(text, spec),
+                   spec.max_position_embeddings);
 }
 
 datasets::Sampler make_sampler(const RunOptions& options, const datasets::Dataset& rows) {
@@ -33,12 +52,10 @@ std::int64_t total_steps(const TrainOptions& train, const datasets::Sampler& sam
 
 RunData load_run_data(const RunOptions& options, const Text& text, const model::Spec& spec) {
   RunData data;
-  data.train = datasets::load(options.data.train, options.data, tools_of(text, spec),
-                              spec.max_position_embeddings);
+  data.train = load_rows(options.data.train, options.data, text_tools(text, spec),
+                         spec.max_position_embeddings);
   if (!options.data.eval.empty()) data.eval = load_eval_data(options, text, spec);
-  const std::vector<std::int32_t> stops =
-      text.tokenizer ? text.tokenizer->special().eos_ids : std::vector<std::int32_t>{};
-  data.contract = datasets::check_contract(data.train, options.data, stops);
+  data.contract = datasets::check_contract(data.train, options.data);
   return data;
 }
 

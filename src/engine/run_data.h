@@ -27,4 +27,13 @@ std::int64_t total_steps(const TrainOptions& train, const datasets::Sampler& sam
 datasets::Dataset load_eval_data(const RunOptions& options, const Text& text,
                                  const model::Spec& spec);
 
+/// What rows of this model are tokenised with.
+datasets::TextTools text_tools(const Text& text, const model::Spec& spec);
+
+/// Rows of `files`, on the threads that LibTorch uses; what takes long shows its progress.
+/// @throws DataError
+datasets::Dataset load_rows(const std::vector<std::string>& files,
+                            const datasets::DataOptions& options, const datasets::TextTools& tools,
+                            std::int64_t context_length);
+
 }  // namespace hone::engine

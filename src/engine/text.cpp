@@ -18,7 +18,8 @@ fs::path models_folder() {
 }
 
 bool has_tokenizer(const fs::path& model) {
-  return model::is_gguf(model) || fs::exists(model / "tokenizer.json");
+  return model::is_gguf(model) || model.extension() == ".json" ||
+         fs::exists(model / "tokenizer.json");
 }
 
 }  // namespace
@@ -51,6 +52,7 @@ fs::path resolve_model(const std::string& base) {
 
 Text open_text(const fs::path& model, const std::string& template_file) {
   Text text;
+  text.source = model;
   if (has_tokenizer(model)) {
     text.tokenizer = tokenizer::Tokenizer::load(model);
     if (const std::string* own = text.tokenizer->chat_template(); own != nullptr)

@@ -14,6 +14,7 @@ namespace hone::engine {
 /// What turns conversations into tokens; both are absent where a model has no tokenizer, which is
 /// enough for rows that are tokens already.
 struct Text {
+  std::filesystem::path source;  ///< what they were read from
   std::optional<tokenizer::Tokenizer> tokenizer;
   std::optional<tokenizer::ChatTemplate> chat_template;
 

@@ -1,16 +1,12 @@
 // Disks that take no more: a real, small file system that fills up, and a limit on file sizes.
-#include <sched.h>
 #include <signal.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
-#include <sys/statvfs.h>
-
-#include <fstream>
 
 #include "base/error.h"
 #include "checkpoint/checkpoints.h"
 #include "fault/child.h"
 #include "fault/sample_run.h"
+#include "fault/small_disk.h"
 #include "support/support.h"
 
 namespace hone::checkpoint {
@@ -18,6 +14,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using test::contains;
+using test::fill_disk;
+using test::mount_small_disk;
 using test::newest_version;
 using test::save_version;
 
@@ -42,22 +40,6 @@ bool save_or_leave_as_it_was(
   EXPECT_TRUE(contains(message, (run / "checkpoints").string()));
   EXPECT_TRUE(contains(message, reason));
   return false;
-}
-
-/// Gives this process a small file system of its own, gone when it ends.
-bool mount_small_disk(const fs::path& place) {
-  if (::unshare(CLONE_NEWNS) != 0 && ::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return false;
-  if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return false;
-  return ::mount("tmpfs", place.c_str(), "tmpfs", 0, "size=256k") == 0;
-}
-
-/// Writes to a file until only `left_bytes` are free.
-void fill_disk(const fs::path& disk, std::uint64_t left_bytes) {
-  struct statvfs info {};
-  ASSERT_EQ(::statvfs(disk.c_str(), &info), 0);
-  const std::uint64_t free_bytes = info.f_bavail * info.f_bsize;
-  ASSERT_GE(free_bytes, left_bytes);
-  std::ofstream(disk / "ballast") << std::string(free_bytes - left_bytes, 'x');
 }
 
 TEST(FullDisk, WithAnyRoomLeftTheEarlierCheckpointSurvives) {

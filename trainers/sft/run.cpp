@@ -18,7 +18,7 @@ report::RunRecord start_record(const engine::RunOptions& options, const SftTrain
   report::RunRecord record;
   record.method = options.train.method;
   record.seed = static_cast<std::uint64_t>(options.train.seed);
-  record.data_sha256 = trainer.train_data.sha256;
+  record.data_sha256 = trainer.train_data.info().sha256;
   record.config_sha256 = sha256_hex(config::dump(options));
   record.hone_version = HONE_VERSION;
   record.libtorch_version = TORCH_VERSION;
@@ -27,13 +27,13 @@ report::RunRecord start_record(const engine::RunOptions& options, const SftTrain
 }
 
 void introduce(const SftTrainer& trainer, const engine::Placement& placement) {
-  const auto& data = trainer.train_data;
+  const datasets::RowTotals& data = trainer.train_data.totals();
   log::info("model   {}: {:.1f} M weights, {} trained ({}), computed in {} on {}",
             trainer.options.model.base, double(model::parameter_count(trainer.decoder.spec)) / 1e6,
             trainer.trainable.parameter_count(), trainer.options.adapter.method,
             engine::dtype_label(placement.compute_dtype), placement.device.str());
-  log::info("data    {} rows, {} tokens, {:.1f} % of them trained on", data.examples.size(),
-            data.tokens(), 100.0 * data.trained_weight() / double(data.tokens()));
+  log::info("data    {} rows, {} tokens, {:.1f} % of them trained on", data.rows, data.tokens,
+            100.0 * data.weight / double(data.tokens));
   log::info("run     {} steps into {}", trainer.total_steps, trainer.options.train.output_dir);
 }
 
@@ -59,9 +59,9 @@ SftTrainer setup(const config::Loaded<engine::RunOptions>& config,
       .options = options,
       .decoder = std::move(decoder),
       .trainable = std::move(trainable),
-      .train_data = std::move(data.train),
+      .train_data = data.train,
       .eval_data = std::move(data.eval),
-      .sampler = std::move(sampler),
+      .feed = {data.train, std::move(sampler), total_steps},
       .optimizer = std::move(optimizer),
       .schedule = optim::make_schedule(options.schedule, options.optim.learning_rate, total_steps),
       .total_steps = total_steps,

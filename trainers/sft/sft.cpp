@@ -1,7 +1,6 @@
 #include "trainers/sft/sft.h"
 
 #include "base/log.h"
-#include "datasets/batch.h"
 #include "engine/batch.h"
 #include "engine/evaluate.h"
 #include "loss/cross_entropy.h"
@@ -13,20 +12,18 @@ using torch::Tensor;
 
 engine::StepReport SftTrainer::step(std::int64_t step) {
   // 1. The rows of this step: a function of its number alone.
-  const datasets::Sampler::Step rows = sampler.step(step - 1);
-  std::vector<datasets::Batch> micro_batches;
+  const datasets::StepFeed::Step rows = feed.step(step - 1);
   engine::StepReport report;
   double total_weight = 0;
-  for (const auto& micro_rows : rows.micro_batches) {
-    micro_batches.push_back(datasets::make_batch(train_data, micro_rows));
-    total_weight += micro_batches.back().trained_weight();
-    report.trained_tokens += micro_batches.back().trained_tokens();
+  for (const datasets::Batch& micro_batch : rows.micro_batches) {
+    total_weight += micro_batch.trained_weight();
+    report.trained_tokens += micro_batch.trained_tokens();
   }
 
   // 2. Each micro-batch adds its part of one mean: L = −Σ w·log p / Σ w over the whole step.
   trainable.dropout->training = true;
   trainable.dropout->step = static_cast<std::uint64_t>(step);
-  for (const datasets::Batch& micro_batch : micro_batches) {
+  for (const datasets::Batch& micro_batch : rows.micro_batches) {
     trainable.dropout->first_row = static_cast<std::uint64_t>(report.tokens);
     const engine::DeviceBatch batch = engine::to_device(micro_batch, decoder.device());
     const Tensor hidden = model::hidden_states(decoder, batch.tokens);
@@ -57,7 +54,7 @@ void SftTrainer::save(std::int64_t step) {
 }
 
 nlohmann::json SftTrainer::identity() const {
-  return engine::identity_of(options, base_sha256.get(), train_data.sha256);
+  return engine::identity_of(options, base_sha256.get(), train_data.info().sha256);
 }
 
 }  // namespace hone::sft

@@ -6,8 +6,8 @@
 
 #include "base/error.h"
 #include "config/load.h"
-#include "datasets/example.h"
-#include "datasets/sampler.h"
+#include "datasets/dataset.h"
+#include "datasets/step_feed.h"
 #include "engine/device.h"
 #include "engine/options.h"
 #include "engine/run_book.h"
@@ -27,7 +27,7 @@ struct SftTrainer {
   model::Decoder decoder;
   engine::Trainable trainable;
   datasets::Dataset train_data, eval_data;
-  datasets::Sampler sampler;
+  datasets::StepFeed feed;
   optim::AdamW optimizer;
   optim::Schedule schedule;
   std::int64_t total_steps = 0;

@@ -15,10 +15,8 @@ Example example(std::vector<std::int32_t> ids, std::vector<float> weights) {
 }
 
 Dataset three_documents() {
-  Dataset dataset;
-  dataset.examples = {example({11, 12, 13}, {0, 0.25f, 1}), example({21}, {1}),
-                      example({31, 32}, {0, 1})};
-  return dataset;
+  return in_memory(
+      {}, {example({11, 12, 13}, {0, 0.25f, 1}), example({21}, {1}), example({31, 32}, {0, 1})});
 }
 
 TEST(Batch, LaysDocumentsEndToEnd) {
@@ -52,8 +50,8 @@ TEST(Batch, OfNoRowsHasOneBorder) {
 TEST(Batch, WeighsAsMuchAsItsDataset) {
   const Dataset dataset = three_documents();
   const std::vector<std::int64_t> rows = {0, 1, 2};
-  EXPECT_DOUBLE_EQ(make_batch(dataset, rows).trained_weight(), dataset.trained_weight());
-  EXPECT_EQ(dataset.tokens(), 6);
+  EXPECT_DOUBLE_EQ(make_batch(dataset, rows).trained_weight(), dataset.totals().weight);
+  EXPECT_EQ(dataset.totals().tokens, 6);
   EXPECT_EQ(dataset.lengths(), (std::vector<std::int64_t>{3, 1, 2}));
 }
 

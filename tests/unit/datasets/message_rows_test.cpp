@@ -27,9 +27,9 @@ class MessageRows : public testing::Test {
  protected:
   Dataset read(const std::string& rows) {
     return load({folder_.write("rows.jsonl", rows).string()}, options_,
-                {&tokenizer_, &template_, vocab_size_}, 0);
+                {&tokenizer_, &template_, vocab_size_, {id("<|im_end|>")}}, 0);
   }
-  Example read_one(const std::string& row) { return read(row).examples.at(0); }
+  Example read_one(const std::string& row) { return read(row).example(0); }
   /// The text of a row's tokens, trained ones between [[ and ]].
   std::string shown(const std::string& row) { return preview(read_one(row), tokenizer_, false); }
   std::string refusal(const std::string& rows) {
@@ -113,10 +113,10 @@ TEST_F(MessageRows, CountTokensAcrossTheBorder) {
   const Dataset dataset = read(std::string(kOneTurn) + "\n" +
                                R"({"messages":[{"role":"user","content":"Hi"},)"
                                R"({"role":"assistant","content":"\nYo"}]})");
-  EXPECT_EQ(dataset.examples[0].straddling_tokens, 0);
-  EXPECT_EQ(dataset.examples[1].straddling_tokens, 1);
-  EXPECT_EQ(dataset.counts.straddling, 1);
-  EXPECT_EQ(preview(dataset.examples[1], tokenizer_, false),
+  EXPECT_EQ(dataset.example(0).straddling_tokens, 0);
+  EXPECT_EQ(dataset.example(1).straddling_tokens, 1);
+  EXPECT_EQ(dataset.totals().straddling_rows, 1);
+  EXPECT_EQ(preview(dataset.example(1), tokenizer_, false),
             "<|im_start|>user↵\nHi<|im_end|>↵\n<|im_start|>assistant↵\n↵\n[[Yo<|im_end|>]]↵\n");
 }
 
@@ -125,10 +125,10 @@ TEST_F(MessageRows, OfATemplateWhoseBorderSplitsTokensBreakTheContract) {
       "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}<|im_end|>{% endfor %}"
       "{% if add_generation_prompt %}assistant: {% endif %}");
   const Dataset dataset = read(kOneTurn);
-  EXPECT_EQ(dataset.counts.straddling, 1);
-  EXPECT_TRUE(test::contains(
-      test::message_of<DataError>([&] { check_contract(dataset, options_, {id("<|im_end|>")}); }),
-      "rows.jsonl:1: 1 of the row's tokens lie across the border"));
+  EXPECT_EQ(dataset.totals().straddling_rows, 1);
+  EXPECT_TRUE(
+      test::contains(test::message_of<DataError>([&] { check_contract(dataset, options_); }),
+                     "rows.jsonl:1: 1 of the row's tokens lie across the border"));
 }
 
 TEST_F(MessageRows, OfATemplateWithoutAStopTokenBreakTheContract) {
@@ -136,24 +136,24 @@ TEST_F(MessageRows, OfATemplateWithoutAStopTokenBreakTheContract) {
       "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}\n{% endfor %}"
       "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}");
   const Dataset dataset = read(kOneTurn);
-  EXPECT_TRUE(test::contains(
-      test::message_of<DataError>([&] { check_contract(dataset, options_, {id("<|im_end|>")}); }),
-      "no response ends in a stop token"));
+  EXPECT_TRUE(
+      test::contains(test::message_of<DataError>([&] { check_contract(dataset, options_); }),
+                     "no response ends in a stop token"));
 }
 
 TEST_F(MessageRows, OfAGoodTemplateHoldTheContract) {
-  const ContractReport report = check_contract(read(kTwoTurns), options_, {id("<|im_end|>")});
-  EXPECT_EQ(report.trained_stops, 2);
-  EXPECT_EQ(report.dangling_stops, 0);
+  const ContractReport report = check_contract(read(kTwoTurns), options_);
+  EXPECT_EQ(report.totals.trained_stops, 2);
+  EXPECT_EQ(report.totals.dangling_stops, 0);
 }
 
 TEST_F(MessageRows, SayWhereAServersPromptWouldDiffer) {
-  EXPECT_EQ(read(kOneTurn).counts.prompt_differs, 0);
+  EXPECT_EQ(read(kOneTurn).totals().prompt_differs, 0);
   template_ = ChatTemplate(
       "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n"
       "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}");
   const Dataset dataset = read(kOneTurn);
-  EXPECT_EQ(dataset.counts.prompt_differs, 1);
+  EXPECT_EQ(dataset.totals().prompt_differs, 1);
   EXPECT_TRUE(
       test::contains(summary(dataset), "1 rows whose prompt a server would write otherwise"));
 }

@@ -26,43 +26,43 @@ class TokenRows : public testing::Test {
 
 TEST_F(TokenRows, TakeWeightsFromLabels) {
   const Dataset dataset = read(R"({"input_ids":[5,6,7,8],"labels":[-100,-100,7,8],"id":"x"})");
-  ASSERT_EQ(dataset.examples.size(), 1u);
-  EXPECT_EQ(dataset.examples[0].ids, (std::vector<std::int32_t>{5, 6, 7, 8}));
-  EXPECT_EQ(dataset.examples[0].weights, (std::vector<float>{0, 0, 1, 1}));
-  EXPECT_EQ(dataset.examples[0].row, 1);
-  EXPECT_EQ(dataset.counts.rendered, 0);
+  ASSERT_EQ(dataset.size(), 1);
+  EXPECT_EQ(dataset.example(0).ids, (std::vector<std::int32_t>{5, 6, 7, 8}));
+  EXPECT_EQ(dataset.example(0).weights, (std::vector<float>{0, 0, 1, 1}));
+  EXPECT_EQ(dataset.example(0).row, 1);
+  EXPECT_EQ(dataset.counts().rendered, 0);
 }
 
 TEST_F(TokenRows, TakeWeightsFromACompletionMask) {
   const std::string row = R"({"input_ids":[5,6,7],"completion_mask":[0,0,1]})";
-  EXPECT_EQ(read(row).examples[0].weights, (std::vector<float>{0, 0, 1}));
+  EXPECT_EQ(read(row).example(0).weights, (std::vector<float>{0, 0, 1}));
   options_.prompt_loss_weight = 0.5;
-  EXPECT_EQ(read(row).examples[0].weights, (std::vector<float>{0.5f, 0.5f, 1}));
+  EXPECT_EQ(read(row).example(0).weights, (std::vector<float>{0.5f, 0.5f, 1}));
 }
 
 TEST_F(TokenRows, AreTrainedOnAsAWholeWithoutAMask) {
   const Dataset dataset = read(R"({"input_ids":[5,6,7]})");
-  EXPECT_EQ(dataset.examples[0].weights, (std::vector<float>{1, 1, 1}));
-  EXPECT_EQ(dataset.examples[0].trained_tokens(), 2);
-  EXPECT_DOUBLE_EQ(dataset.trained_weight(), 2);
+  EXPECT_EQ(dataset.example(0).weights, (std::vector<float>{1, 1, 1}));
+  EXPECT_EQ(dataset.example(0).trained_tokens(), 2);
+  EXPECT_DOUBLE_EQ(dataset.totals().weight, 2);
 }
 
 TEST_F(TokenRows, KeepLabelsOutOfThePromptWeight) {
   options_.prompt_loss_weight = 0.5;
-  EXPECT_EQ(read(R"({"input_ids":[5,6],"labels":[-100,6]})").examples[0].weights,
+  EXPECT_EQ(read(R"({"input_ids":[5,6],"labels":[-100,6]})").example(0).weights,
             (std::vector<float>{0, 1}));
 }
 
 TEST_F(TokenRows, OfTheSftFixtureLoad) {
   const std::string file = test::fixture("train/data/sft.jsonl").string();
   const Dataset dataset = load({file}, options_, {.vocab_size = 256}, 0);
-  EXPECT_EQ(dataset.examples.size(), 160u);
-  EXPECT_EQ(dataset.counts.read, 160);
-  EXPECT_EQ(dataset.sha256, sha256_file(file));
-  EXPECT_EQ(dataset.where(dataset.examples[3]), file + ":4");
-  EXPECT_EQ(dataset.examples[0].length(), 17);
-  EXPECT_EQ(dataset.examples[0].trained_tokens(), 12);
-  for (const Example& example : dataset.examples) EXPECT_EQ(example.ids.back(), 2);
+  EXPECT_EQ(dataset.size(), 160);
+  EXPECT_EQ(dataset.counts().read, 160);
+  EXPECT_EQ(dataset.info().sha256, sha256_file(file));
+  EXPECT_EQ(dataset.where(3), file + ":4");
+  EXPECT_EQ(dataset.example(0).length(), 17);
+  EXPECT_EQ(dataset.example(0).trained_tokens(), 12);
+  for (std::int64_t i = 0; i < dataset.size(); ++i) EXPECT_EQ(dataset.example(i).ids.back(), 2);
 }
 
 TEST_F(TokenRows, SayWhereAndWhatIsWrong) {
@@ -93,7 +93,7 @@ TEST_F(TokenRows, SayWhereAndWhatIsWrong) {
 
 TEST_F(TokenRows, WithoutAVocabularyTakeAnyId) {
   tools_.vocab_size = 0;
-  EXPECT_EQ(read(R"({"input_ids":[1,2147483646]})").examples[0].ids[1], 2147483646);
+  EXPECT_EQ(read(R"({"input_ids":[1,2147483646]})").example(0).ids[1], 2147483646);
   EXPECT_TRUE(test::contains(refusal(R"({"input_ids":[1,4294967296]})"), "4294967296"));
 }
 
@@ -111,9 +111,9 @@ TEST_F(TokenRows, OfSeveralFilesKeepTheirOrder) {
   const auto a = folder_.write("a.jsonl", "{\"input_ids\":[1,2]}\n").string();
   const auto b = folder_.write("b.jsonl", "{\"input_ids\":[3,4]}\n").string();
   const Dataset dataset = load({b, a}, options_, tools_, 0);
-  EXPECT_EQ(dataset.examples[0].ids, (std::vector<std::int32_t>{3, 4}));
-  EXPECT_EQ(dataset.where(dataset.examples[1]), a + ":1");
-  EXPECT_EQ(dataset.sha256, sha256_hex("{\"input_ids\":[3,4]}\n{\"input_ids\":[1,2]}\n"));
+  EXPECT_EQ(dataset.example(0).ids, (std::vector<std::int32_t>{3, 4}));
+  EXPECT_EQ(dataset.where(1), a + ":1");
+  EXPECT_EQ(dataset.info().sha256, sha256_hex(sha256_file(b) + "\n" + sha256_file(a) + "\n"));
 }
 
 TEST_F(TokenRows, OfUnknownFormatAreRefusedWithTheirKeys) {
@@ -126,19 +126,19 @@ TEST_F(TokenRows, OfUnknownFormatAreRefusedWithTheirKeys) {
 
 TEST_F(TokenRows, HoldToTheFormatThatIsSet) {
   options_.format = "tokens";
-  EXPECT_EQ(read(R"({"messages":[],"input_ids":[1,2]})").examples.size(), 1u);
+  EXPECT_EQ(read(R"({"messages":[],"input_ids":[1,2]})").size(), 1);
   EXPECT_TRUE(test::contains(refusal(R"({"messages":[]})"), "format tokens"));
 }
 
 TEST_F(TokenRows, BeyondTheLimitAreDroppedAndCounted) {
   context_length_ = 3;
   const Dataset dataset = read("{\"input_ids\":[1,2,3,4]}\n{\"input_ids\":[5,6,7]}\n");
-  ASSERT_EQ(dataset.examples.size(), 1u);
-  EXPECT_EQ(dataset.examples[0].row, 2);
-  EXPECT_EQ(dataset.counts.read, 2);
-  EXPECT_EQ(dataset.counts.dropped_overlong, 1);
-  EXPECT_EQ(dataset.counts.truncated, 0);
-  EXPECT_EQ(dataset.counts.longest, 4);
+  ASSERT_EQ(dataset.size(), 1);
+  EXPECT_EQ(dataset.example(0).row, 2);
+  EXPECT_EQ(dataset.counts().read, 2);
+  EXPECT_EQ(dataset.counts().dropped_overlong, 1);
+  EXPECT_EQ(dataset.counts().truncated, 0);
+  EXPECT_EQ(dataset.counts().longest, 4);
   EXPECT_EQ(summary(dataset),
             "1 rows, 3 tokens, 2 of them trained on (66.7 %); 1 rows left out as too long");
 }
@@ -149,11 +149,11 @@ TEST_F(TokenRows, BeyondTheLimitAreCutOnDemand) {
   const Dataset dataset = read(
       "{\"input_ids\":[1,2,3,4],\"completion_mask\":[0,0,1,1]}\n"
       "{\"input_ids\":[1,2,3,4],\"completion_mask\":[0,0,0,1]}\n");
-  ASSERT_EQ(dataset.examples.size(), 1u);
-  EXPECT_EQ(dataset.examples[0].ids, (std::vector<std::int32_t>{1, 2, 3}));
-  EXPECT_EQ(dataset.examples[0].weights, (std::vector<float>{0, 0, 1}));
-  EXPECT_EQ(dataset.counts.truncated, 1);
-  EXPECT_EQ(dataset.counts.dropped_overlong, 1) << "the cut left no trained token";
+  ASSERT_EQ(dataset.size(), 1);
+  EXPECT_EQ(dataset.example(0).ids, (std::vector<std::int32_t>{1, 2, 3}));
+  EXPECT_EQ(dataset.example(0).weights, (std::vector<float>{0, 0, 1}));
+  EXPECT_EQ(dataset.counts().truncated, 1);
+  EXPECT_EQ(dataset.counts().dropped_overlong, 1) << "the cut left no trained token";
 }
 
 TEST_F(TokenRows, BeyondTheLimitAreRefusedOnDemand) {

@@ -1,0 +1,66 @@
+#include "datasets/row_facts.h"
+
+#include <algorithm>
+
+namespace hone::datasets {
+namespace {
+
+double weight_of(const Example& example) {
+  double sum = 0;
+  for (std::size_t t = 1; t < example.weights.size(); ++t) sum += example.weights[t];
+  return sum;
+}
+
+void count_stops(const Example& example, std::span<const std::int32_t> stop_ids, RowFacts& facts) {
+  for (std::size_t t = 1; t < example.ids.size(); ++t) {
+    if (std::find(stop_ids.begin(), stop_ids.end(), example.ids[t]) == stop_ids.end()) continue;
+    if (example.weights[t] == 1.0f) {
+      ++facts.trained_stops;
+    } else if (t > 1 && example.weights[t - 1] == 1.0f) {
+      ++facts.dangling_stops;
+    }
+  }
+}
+
+}  // namespace
+
+RowFacts facts_of(const Example& example, std::span<const std::int32_t> stop_ids) {
+  RowFacts facts = {.row = example.row,
+                    .weight = weight_of(example),
+                    .file = example.file,
+                    .length = static_cast<std::int32_t>(example.length()),
+                    .trained_tokens = static_cast<std::int32_t>(example.trained_tokens()),
+                    .straddling_tokens = example.straddling_tokens,
+                    .prompt_differs = example.prompt_differs};
+  count_stops(example, stop_ids, facts);
+  return facts;
+}
+
+void RowTotals::add(const RowFacts& facts) {
+  const std::int64_t place = rows++;
+  tokens += facts.length;
+  weight += facts.weight;
+  prompt_differs += facts.prompt_differs;
+  trained_tokens += facts.trained_tokens;
+  trained_stops += facts.trained_stops;
+  dangling_stops += facts.dangling_stops;
+  const auto note = [place](bool is_culprit, std::int64_t& first) {
+    if (is_culprit && first < 0) first = place;
+    return is_culprit;
+  };
+  untrained_rows += note(facts.trained_tokens == 0, first_untrained);
+  straddling_rows += note(facts.straddling_tokens > 0, first_straddling);
+  note(facts.dangling_stops > 0, first_dangling_stop);
+
+  const double share = facts.trained_tokens / std::max(1.0, static_cast<double>(facts.length));
+  if (place == 0 || share < least_share) {
+    least_share = share;
+    least_trained = place;
+  }
+  if (place == 0 || share > most_share) {
+    most_share = share;
+    most_trained = place;
+  }
+}
+
+}  // namespace hone::datasets

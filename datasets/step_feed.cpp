@@ -1,0 +1,36 @@
+#include "datasets/step_feed.h"
+
+#include <utility>
+
+namespace hone::datasets {
+
+StepFeed::StepFeed(Dataset data, Sampler sampler, std::int64_t steps)
+    : source_(std::make_shared<const Source>(Source{std::move(data), std::move(sampler)})),
+      steps_(steps) {}
+
+StepFeed::Step StepFeed::Source::read(std::int64_t index) const {
+  const Sampler::Step rows = sampler.step(index);
+  Step step = {.epoch = rows.epoch};
+  for (const auto& micro_batch : rows.micro_batches)
+    step.micro_batches.push_back(make_batch(data, micro_batch));
+  return step;
+}
+
+StepFeed::Step StepFeed::step(std::int64_t index) {
+  // The sampler is asked by one thread at a time: what is under way ends before anything begins.
+  Step step;
+  if (next_.valid() && next_index_ == index) {
+    step = next_.get();
+  } else {
+    if (next_.valid()) next_.wait();
+    step = source_->read(index);
+  }
+  next_ = {};
+  next_index_ = index + 1;
+  if (next_index_ < steps_)
+    next_ = std::async(std::launch::async,
+                       [source = source_, i = next_index_] { return source->read(i); });
+  return step;
+}
+
+}  // namespace hone::datasets

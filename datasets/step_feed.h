@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <future>
+#include <memory>
+#include <vector>
+
+#include "datasets/batch.h"
+#include "datasets/dataset.h"
+#include "datasets/sampler.h"
+
+namespace hone::datasets {
+
+/// The batches of optimizer steps. While one step is computed, those of the next are read on a
+/// thread of their own, so that no step waits for the disk. What it gives is a function of the
+/// step's number alone.
+class StepFeed {
+ public:
+  struct Step {
+    double epoch = 0;  ///< see Sampler::Step
+    std::vector<Batch> micro_batches = {};
+  };
+
+  /// @param steps those that will be asked for; nothing is read beyond
+  StepFeed(Dataset data, Sampler sampler, std::int64_t steps);
+
+  /// @param index from 0; quickest one after the other
+  /// @throws DataError where the rows cannot be read
+  Step step(std::int64_t index);
+
+ private:
+  struct Source {
+    Dataset data;
+    Sampler sampler;
+    Step read(std::int64_t index) const;
+  };
+
+  std::shared_ptr<const Source> source_;
+  std::int64_t steps_;
+  std::int64_t next_index_ = -1;  // of the step that is being read
+  std::future<Step> next_;
+};
+
+}  // namespace hone::datasets

@@ -1,0 +1,285 @@
+#include "datasets/tokenise.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/pipeline.h"
+#include "datasets/file_hashes.h"
+#include "datasets/record_example.h"
+#include "datasets/row_format.h"
+#include "io/row_reader.h"
+
+namespace hone::datasets {
+namespace {
+
+// What a thread takes at once: large enough that threads seldom meet, small enough that all have
+// work and little memory is held.
+constexpr std::size_t kRowsAtOnce = 64;
+constexpr std::size_t kBytesAtOnce = std::size_t{256} << 10;
+constexpr std::size_t kBlocksPerThread = 4;
+
+/// A row, or what is wrong with it. It is parsed by the thread that works on it.
+struct ReadRow {
+  io::RawRow raw;
+  std::string problem;
+  bool is_first = false;  // of those that its file's format was known for
+};
+
+/// Rows of one file that follow one another.
+struct RowBlock {
+  std::int32_t file = 0;
+  std::shared_ptr<const io::RowReader> reader;
+  const RowFormat* format = nullptr;  // null: no row of the block can be parsed
+  std::vector<ReadRow> rows;
+  std::int64_t bytes_before = 0;  // of all files, up to the end of the block
+};
+
+/// The same as examples, without those that are left out.
+struct ExampleBlock {
+  std::vector<Example> examples;
+  std::vector<std::string> problems;
+  RowCounts counts;
+  std::int64_t bytes_before = 0;
+};
+
+/// Cuts an example to its first `limit` tokens. False where that leaves nothing to train on.
+bool truncate(Example& example, std::int64_t limit) {
+  example.ids.resize(static_cast<std::size_t>(limit));
+  example.weights.resize(static_cast<std::size_t>(limit));
+  return example.trained_tokens() > 0;
+}
+
+/// Reads files one after the other, in blocks of rows.
+class RowBlocks {
+ public:
+  RowBlocks(const std::vector<std::string>& files, const std::string& format)
+      : files_(files), wanted_format_(format) {}
+
+  std::optional<RowBlock> next() {
+    while (reader_ || open_next()) {
+      RowBlock block = read_block();
+      if (!block.rows.empty()) return block;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  bool open_next() {
+    if (++file_ == std::ssize(files_)) return false;
+    const std::string& file = files_[static_cast<std::size_t>(file_)];
+    reader_ = io::open_rows(file);
+    format_ = nullptr;
+    bytes_of_files_ += file_bytes_;
+    file_bytes_ = bytes_of({file});
+    return true;
+  }
+
+  RowBlock read_block() {
+    RowBlock block;
+    block.file = static_cast<std::int32_t>(file_);
+    block.reader = reader_;
+    std::size_t bytes = 0;
+    while (reader_ && block.rows.size() < kRowsAtOnce && bytes < kBytesAtOnce) {
+      if (read_row(block.rows)) bytes += block.rows.back().raw.line.size();
+    }
+    block.format = format_;
+    if (block.rows.empty()) return block;
+    // A compressed file has more bytes in it than it takes on the disk.
+    const io::RawRow& last = block.rows.back().raw;
+    block.bytes_before =
+        bytes_of_files_ + std::min(file_bytes_, last.first_byte + std::ssize(last.line));
+    return block;
+  }
+
+  /// False where nothing came of it.
+  bool read_row(std::vector<ReadRow>& rows) {
+    ReadRow row;
+    try {
+      if (!reader_->next(row.raw)) {
+        reader_.reset();
+        return false;
+      }
+    } catch (const DataError& error) {
+      row.problem = error.what();
+    }
+    const bool is_lost = !row.problem.empty() || (format_ == nullptr && !find_format(row));
+    rows.push_back(std::move(row));
+    if (is_lost) reader_.reset();  // nothing after it can mend that
+    return true;
+  }
+
+  /// What the first row that can be parsed says. False where it says nothing that is known.
+  bool find_format(ReadRow& row) {
+    Row value;
+    try {
+      value = reader_->parse(io::RawRow(row.raw));
+    } catch (const DataError&) {
+      return true;  // it is told when the row's turn comes; the next one decides
+    }
+    const std::string where = reader_->where(row.raw.number);
+    try {
+      format_ =
+          wanted_format_ == "auto" ? &row_format_of(value) : &row_format_named(wanted_format_);
+      row.is_first = true;
+    } catch (const DataError& error) {
+      row.problem = fmt::format("{}: {}", where, error.what());
+    } catch (const ConfigError& error) {
+      throw ConfigError(fmt::format("{}: {}", where, error.what()));
+    }
+    return format_ != nullptr;
+  }
+
+  const std::vector<std::string>& files_;
+  const std::string& wanted_format_;
+  std::int64_t file_ = -1;
+  std::shared_ptr<io::RowReader> reader_;  // of files_[file_]; null: at its end
+  const RowFormat* format_ = nullptr;      // of that file; null: not known yet
+  std::int64_t file_bytes_ = 0;            // of that file
+  std::int64_t bytes_of_files_ = 0;        // of those before it
+};
+
+/// Makes examples of blocks; any thread may ask.
+class BlockTokeniser {
+ public:
+  BlockTokeniser(const RowContext& context, std::int64_t limit)
+      : context_(context), limit_(limit) {}
+
+  ExampleBlock operator()(RowBlock block) const {
+    ExampleBlock done;
+    done.bytes_before = block.bytes_before;
+    for (ReadRow& row : block.rows) add(std::move(row), block, done);
+    return done;
+  }
+
+ private:
+  void add(ReadRow row, const RowBlock& block, ExampleBlock& done) const {
+    const std::int64_t number = row.raw.number;
+    Row value;
+    try {
+      HONE_CHECK(DataError, row.problem.empty(), "{}", row.problem);
+      value = block.reader->parse(std::move(row.raw));
+    } catch (const DataError& error) {
+      done.problems.emplace_back(error.what());  // it names the row itself
+      return;
+    }
+    ++done.counts.read;
+    try {
+      add_example(std::move(value), number, row.is_first, block, done);
+    } catch (const DataError& error) {
+      done.problems.push_back(fmt::format("{}: {}", block.reader->where(number), error.what()));
+    } catch (const ConfigError& error) {
+      throw ConfigError(fmt::format("{}: {}", block.reader->where(number), error.what()));
+    }
+  }
+
+  void add_example(Row value, std::int64_t number, bool is_first, const RowBlock& block,
+                   ExampleBlock& done) const {
+    const RowFormat& format = *block.format;
+    HONE_CHECK(DataError, has_keys_of(value, format),
+               "expected a row of format {}{}, with {}; got {}", format.name,
+               is_first ? "" : " as before it", keys_in_words(format), keys_of(value));
+    const Record record = format.to_record(std::move(value));
+    Example example = to_example(record, context_);
+    if (!fit(example, done.counts)) return;
+    example.file = block.file;
+    example.row = number;
+    done.counts.rendered += record.kind == RecordKind::kConversation;
+    done.examples.push_back(std::move(example));
+  }
+
+  /// False where the example is left out as too long.
+  bool fit(Example& example, RowCounts& counts) const {
+    counts.longest = std::max(counts.longest, example.length());
+    if (limit_ <= 0 || example.length() <= limit_) return true;
+    HONE_CHECK(DataError, context_.options.overlong != "error",
+               "the row has {} tokens, more than {}; shorten it, raise data.max_length, or set "
+               "data.overlong to drop or truncate",
+               example.length(), limit_);
+    const bool is_kept = context_.options.overlong == "truncate" && truncate(example, limit_);
+    ++(is_kept ? counts.truncated : counts.dropped_overlong);
+    return is_kept;
+  }
+
+  const RowContext& context_;
+  std::int64_t limit_;
+};
+
+/// Takes what the threads made, in its order.
+class Collector {
+ public:
+  Collector(const std::function<bool(Example)>& take, const LoadSettings& settings,
+            std::int64_t total_bytes)
+      : take_(take), settings_(settings), total_bytes_(total_bytes) {}
+
+  /// False where no more is wanted.
+  bool add(ExampleBlock block) {
+    counts_.read += block.counts.read;
+    counts_.rendered += block.counts.rendered;
+    counts_.dropped_overlong += block.counts.dropped_overlong;
+    counts_.truncated += block.counts.truncated;
+    counts_.longest = std::max(counts_.longest, block.counts.longest);
+    for (std::string& problem : block.problems) {
+      problems_.push_back(std::move(problem));
+      if (problems_.size() >= kMaxBadRows) refuse_bad_rows();
+    }
+    if (!problems_.empty()) return true;
+    kept_ += std::ssize(block.examples);
+    for (Example& example : block.examples)
+      if (!take_(std::move(example))) return false;
+    if (settings_.watch) settings_.watch({counts_.read, block.bytes_before, total_bytes_});
+    return true;
+  }
+
+  RowCounts finish(const std::vector<std::string>& files, std::int64_t limit) const {
+    refuse_bad_rows();
+    HONE_CHECK(DataError, counts_.read > 0, "{}: no rows", fmt::join(files, ", "));
+    HONE_CHECK(DataError, kept_ > 0,
+               "{}: all {} rows are longer than {} tokens, so none is left; the longest has {}. "
+               "Raise data.max_length, or set data.overlong to truncate",
+               fmt::join(files, ", "), counts_.read, limit, counts_.longest);
+    return counts_;
+  }
+
+ private:
+  void refuse_bad_rows() const {
+    if (problems_.empty()) return;
+    const bool stopped = problems_.size() >= kMaxBadRows;
+    throw DataError(fmt::format("{}{}", fmt::join(problems_, "\n"),
+                                stopped ? "\nThere may be more: reading stopped here." : ""));
+  }
+
+  const std::function<bool(Example)>& take_;
+  const LoadSettings& settings_;
+  std::int64_t total_bytes_;
+  RowCounts counts_;
+  std::int64_t kept_ = 0;
+  std::vector<std::string> problems_;
+};
+
+}  // namespace
+
+RowCounts tokenise(const LoadRequest& request, const std::function<bool(Example)>& take) {
+  const std::int64_t limit = request.options.max_length.value_or(request.context_length);
+  if (request.context_length > 0 && limit > request.context_length)
+    log::warn("data.max_length is {}, beyond the model's context of {} tokens", limit,
+              request.context_length);
+  const RowContext context(request.options, request.tools);
+  RowBlocks reader(request.files, request.options.format);
+  const BlockTokeniser tokeniser(context, limit);
+  Collector collector(take, request.settings, bytes_of(request.files));
+  const int threads = std::max(1, request.settings.threads);
+  Pipeline<RowBlock, ExampleBlock>::run(
+      {.read = [&] { return reader.next(); },
+       .work = [&](RowBlock block) { return tokeniser(std::move(block)); },
+       .write = [&](ExampleBlock block) { return collector.add(std::move(block)); }},
+      threads, static_cast<std::size_t>(threads) * kBlocksPerThread);
+  return collector.finish(request.files, limit);
+}
+
+}  // namespace hone::datasets
