@@ -12,6 +12,9 @@ struct DataVerb {
 constexpr DataVerb kDataVerbs[] = {
     {"audit", "What is wrong or odd with rows.", declare_data_audit},
     {"clean", "Leave rows out, or put them right, as the audit finds them.", declare_data_clean},
+    {"inspect", "Rows as the model sees them: what is trained on, weights, stop tokens.",
+     declare_data_inspect},
+    {"build", "Tokenise rows once, into the cache that runs read them from.", declare_data_build},
     {"render", "Conversations through the chat template.", declare_data_render},
 };
 

@@ -42,6 +42,26 @@ TEST_F(Preview, DoesNotMarkAFirstToken) {
   EXPECT_FALSE(shown.starts_with("[["));
 }
 
+TEST_F(Preview, ShowsWeightsStopsAndBordersWhereAskedFor) {
+  Example example = example_of(tokenizer_, "Hi\n", "Yo<|im_end|>");
+  const PreviewStyle weights = {.weights = true};
+  EXPECT_EQ(preview(example, tokenizer_, weights), "H{{0.5×i↵\n}}[[Yo<|im_end|>]]")
+      << "the first token's weight has no effect";
+  example.weights[1] = example.weights[2] = 0;
+  const PreviewStyle all = {
+      .borders = true, .weights = true, .stop_ids = {*tokenizer_.token_to_id("<|im_end|>")}};
+  EXPECT_EQ(preview(example, tokenizer_, all), "H|i|↵\n[[|Y|o]][[«|<|im_end|>»]]");
+}
+
+TEST_F(Preview, GivesTheTextOfEachToken) {
+  const Example example = example_of(tokenizer_, "Hi\n", "you");
+  std::string joined;
+  const std::vector<std::string> texts = token_texts(example, tokenizer_);
+  ASSERT_EQ(texts.size(), example.ids.size());
+  for (const std::string& text : texts) joined += text;
+  EXPECT_EQ(joined, "Hi\nyou");
+}
+
 TEST(PreviewOfSentencePiece, KeepsSpacesBetweenRuns) {
   const auto tokenizer =
       tokenizer::Tokenizer::load(test::fixture("tokenizers/llama2_byte_fallback/tokenizer.json"));
