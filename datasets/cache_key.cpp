@@ -17,6 +17,10 @@ using nlohmann::ordered_json;
 /// Every other option of the section counts, so that a new one never goes unseen. `template` is
 /// here because the text of the template counts, wherever it came from.
 constexpr std::string_view kShapesNoToken[] = {"train",
+                                               "sources",
+                                               "mix_strategy",
+                                               "mix_temperature",
+                                               "stages",
                                                "eval",
                                                "cache",
                                                "shuffle",

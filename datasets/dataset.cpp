@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/error.h"
@@ -25,6 +26,18 @@ class RowsInMemory : public RowStore {
 };
 
 }  // namespace
+
+void RowCounts::add(const RowCounts& more) {
+  read += more.read;
+  rendered += more.rendered;
+  dropped_overlong += more.dropped_overlong;
+  truncated += more.truncated;
+  longest = std::max(longest, more.longest);
+  for (std::size_t kind = 0; kind < kTemplateChangeKinds; ++kind) {
+    if (changes[kind].rows == 0) changes[kind].first = more.changes[kind].first;
+    changes[kind].rows += more.changes[kind].rows;
+  }
+}
 
 Dataset::Dataset(DatasetInfo info, RowTotals totals, std::vector<std::int64_t> lengths,
                  std::shared_ptr<const RowStore> rows)

@@ -28,6 +28,9 @@ struct RowCounts {
   std::int64_t longest = 0;           ///< tokens of the longest row, before any cut
   std::array<ChangeCount, kTemplateChangeKinds> changes = {};  ///< by TemplateChange::Kind
 
+  /// Takes in what became of the rows that come next.
+  void add(const RowCounts& more);
+
   bool operator==(const RowCounts&) const = default;
 };
 

@@ -73,11 +73,24 @@ Table<DataOptions> make_table() {
       "data", "What is trained on, and which tokens of it count.",
       {
           field(
-              "train", &O::train, kRequired, kScalarOrList, kExistingFiles,
+              "train", &O::train, {}, kScalarOrList, kExistingFiles,
               "Files of rows, read in this order: JSONL, JSON (an array of rows, or an object with "
               "one), CSV or TSV with a header, each also packed by gzip (.gz), and Parquet. A "
               "folder stands for the files of rows right in it, a pattern (rows/*.jsonl, "
               "{a,b}.csv) for those that match."),
+          records("sources", &O::sources,
+                  "In the place of train: files in groups that are mixed with one another."),
+          field("mix_strategy", &O::mix_strategy, "concat",
+                choices({"concat", "first_exhausted", "all_exhausted"}),
+                "How sources are mixed in an epoch. concat: every row of every source once. The "
+                "others draw by weight: until one source has given all its rows, or until every "
+                "source has, where the others begin anew."),
+          field("mix_temperature", &O::mix_temperature, 1.0, above(0),
+                "A source is drawn in proportion to its weight to the power of 1 / this: above 1 "
+                "small sources come more often (arXiv:1910.10683, section 3.5.2)."),
+          records("stages", &O::stages,
+                  "An epoch in stretches, one after another, each with sources and weights of its "
+                  "own: a curriculum, or an annealing tail. []: one stretch with all sources."),
           field("eval", &O::eval, {}, kScalarOrList, kExistingFiles,
                 "The same for the rows to evaluate on; none: no evaluation."),
           field("format", &O::format, "auto", choices(format_names()), std::string_view(formats)),
@@ -123,6 +136,7 @@ Table<DataOptions> make_table() {
           field("max_straddling_rows", &O::max_straddling_rows, 0.1, range(0, 1),
                 "Share of rows in which a token may lie across the border between prompt and "
                 "response, so that a server would not produce what is trained."),
+          check<O>("either train or sources is set, and stages fit the sources.", check_mixture),
           check<O>("columns names keys of the format.", check_columns),
           check<O>("min_trained_share is not above max_trained_share.", check_shares),
           check<O>("cache is auto, off, or a folder.", check_cache),

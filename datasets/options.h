@@ -7,12 +7,17 @@
 #include <vector>
 
 #include "config/table.h"
+#include "datasets/mixture.h"
 
 namespace hone::datasets {
 
 /// Section `data`. Meanings, ranges and defaults stand in its table (options.cpp).
 struct DataOptions {
   std::vector<std::string> train;
+  std::vector<SourceOptions> sources;
+  std::string mix_strategy;
+  double mix_temperature;
+  std::vector<StageOptions> stages;
   std::vector<std::string> eval;
   std::string format;
   std::map<std::string, std::string> columns;

@@ -69,4 +69,25 @@ void RowTotals::add(const RowFacts& facts) {
   }
 }
 
+void RowTotals::append(const RowTotals& later) {
+  const auto place = [this](std::int64_t of_later) { return of_later < 0 ? -1 : rows + of_later; };
+  for (const auto first :
+       {&RowTotals::first_untrained, &RowTotals::first_straddling, &RowTotals::first_dangling_stop})
+    if (this->*first < 0) this->*first = place(later.*first);
+  if (least_trained < 0 || (later.rows > 0 && later.least_share < least_share)) {
+    least_trained = place(later.least_trained);
+    least_share = later.least_share;
+  }
+  if (most_trained < 0 || (later.rows > 0 && later.most_share > most_share)) {
+    most_trained = place(later.most_trained);
+    most_share = later.most_share;
+  }
+  for (const auto sum :
+       {&RowTotals::rows, &RowTotals::tokens, &RowTotals::trained_tokens,
+        &RowTotals::untrained_rows, &RowTotals::straddling_rows, &RowTotals::prompt_differs,
+        &RowTotals::trained_stops, &RowTotals::dangling_stops})
+    this->*sum += later.*sum;
+  weight += later.weight;
+}
+
 }  // namespace hone::datasets

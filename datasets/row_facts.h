@@ -46,6 +46,8 @@ struct RowTotals {
 
   /// Counts one more row, the next in order.
   void add(const RowFacts& facts);
+  /// Takes in rows that come behind these.
+  void append(const RowTotals& later);
 
   bool operator==(const RowTotals&) const = default;
 };

@@ -230,16 +230,7 @@ class Collector {
 
   /// False where no more is wanted.
   bool add(ExampleBlock block) {
-    counts_.read += block.counts.read;
-    counts_.rendered += block.counts.rendered;
-    counts_.dropped_overlong += block.counts.dropped_overlong;
-    counts_.truncated += block.counts.truncated;
-    counts_.longest = std::max(counts_.longest, block.counts.longest);
-    for (std::size_t kind = 0; kind < kTemplateChangeKinds; ++kind) {
-      ChangeCount &sum = counts_.changes[kind], &more = block.counts.changes[kind];
-      if (sum.rows == 0) sum.first = std::move(more.first);
-      sum.rows += more.rows;
-    }
+    counts_.add(block.counts);
     for (std::string& problem : block.problems) {
       problems_.push_back(std::move(problem));
       if (problems_.size() >= kMaxBadRows) refuse_bad_rows();

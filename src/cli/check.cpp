@@ -26,7 +26,7 @@ ExitCode run_check(const Arguments& arguments, const Common& common) {
   const engine::Text text = engine::open_text(base, options.data.chat_template);
   const engine::RunData data = engine::load_run_data(options, text, spec);
 
-  const datasets::Sampler sampler = engine::make_sampler(options, data.train);
+  const datasets::Sampler sampler = engine::make_sampler(options, data);
   const std::int64_t steps = engine::total_steps(options.train, sampler);
   const datasets::RowCounts& counts = data.train.counts();
   const datasets::RowTotals& totals = data.train.totals();

@@ -34,16 +34,16 @@ void verify(const fs::path& path) {
   }
 }
 
-Built build(const std::vector<std::string>& files, const DatasetSetting& setting,
-            const fs::path& folder, const BuildArguments& arguments) {
+Built build(const RowSet& set, const DatasetSetting& setting, const fs::path& folder,
+            const BuildArguments& arguments) {
   Built built;
   const datasets::LoadSettings unwatched;
   built.path = datasets::cache_path(
-      folder, {files, setting.options, setting.tools, setting.context_length, unwatched});
+      folder, {set.files, set.options, setting.tools, setting.context_length, unwatched});
   if (arguments.rebuild) fs::remove(built.path);
   built.was_made = !fs::exists(built.path);
   if (arguments.verify && !built.was_made) verify(built.path);
-  built.data = engine::load_rows(files, setting.options, setting.tools, setting.context_length);
+  built.data = engine::load_rows(set.files, set.options, setting.tools, setting.context_length);
   return built;
 }
 
@@ -68,18 +68,16 @@ void report(const std::string& set, const Built& built, const Common& common) {
 ExitCode run_build(const BuildArguments& arguments, const Common& common) {
   const std::unique_ptr<DatasetSetting> setting = open_dataset_setting(arguments.rows, common);
   if (!arguments.cache.empty()) setting->options.cache = arguments.cache;
-  const datasets::DataOptions& options = setting->options;
-  HONE_CHECK(ConfigError, options.cache != "off",
+  HONE_CHECK(ConfigError, setting->options.cache != "off",
              "data.cache: is off, so there is nothing to make; give a folder, or --cache FOLDER");
-  for (const auto& [set, files] : {std::pair{"train", &options.train}, {"eval", &options.eval}}) {
-    if (files->empty()) continue;
-    if (const auto folder = datasets::cache_folder(*files, options)) {
-      report(set, build(*files, *setting, *folder, arguments), common);
+  for (const RowSet& set : row_sets(*setting)) {
+    if (const auto folder = datasets::cache_folder(set.files, set.options)) {
+      report(set.name, build(set, *setting, *folder, arguments), common);
     } else {
       log::info(
           "{:<6}has so few rows that `data.cache: auto` makes no cache: they are tokenised "
           "at each start. --cache FOLDER makes one, data.cache: FOLDER uses it",
-          set);
+          set.name);
     }
   }
   return ExitCode::kDone;

@@ -73,25 +73,35 @@ void print_text(const Example& example, const std::vector<std::string>& files,
   }
 }
 
-ExitCode run_inspect(const InspectArguments& arguments, const Common& common) {
-  const std::unique_ptr<DatasetSetting> setting = open_dataset_setting(arguments.rows, common);
-  const std::vector<std::string>& files =
-      arguments.eval ? setting->options.eval : setting->options.train;
-  HONE_CHECK(ConfigError, !files.empty(), "data.{}: names no file",
-             arguments.eval ? "eval" : "train");
+/// Shows rows of one set of files. Gives their number.
+std::int64_t show_rows(const RowSet& set, const DatasetSetting& setting,
+                       const InspectArguments& arguments, bool json) {
   const datasets::LoadSettings settings;
   std::int64_t shown = 0;
   const auto show = [&](const Example& example) {
     if (example.row < arguments.row) return true;
-    if (common.json) {
+    if (json) {
       print_row(
-          json_of(example, files, setting->text.tokenizer ? &*setting->text.tokenizer : nullptr));
+          json_of(example, set.files, setting.text.tokenizer ? &*setting.text.tokenizer : nullptr));
     } else {
-      print_text(example, files, *setting, arguments.borders);
+      print_text(example, set.files, setting, arguments.borders);
     }
     return ++shown < (arguments.row > 0 ? 1 : arguments.count);
   };
-  for_each_row({files, setting->options, setting->tools, setting->context_length, settings}, show);
+  for_each_row({set.files, set.options, setting.tools, setting.context_length, settings}, show);
+  return shown;
+}
+
+ExitCode run_inspect(const InspectArguments& arguments, const Common& common) {
+  const std::unique_ptr<DatasetSetting> setting = open_dataset_setting(arguments.rows, common);
+  bool is_there = false;
+  std::int64_t shown = 0;
+  for (const RowSet& set : row_sets(*setting)) {
+    if (set.is_eval != arguments.eval) continue;
+    is_there = true;
+    shown += show_rows(set, *setting, arguments, common.json);
+  }
+  HONE_CHECK(ConfigError, is_there, "data.{}: names no file", arguments.eval ? "eval" : "train");
   HONE_CHECK(DataError, shown > 0, "no row from line {} on is left to show", arguments.row);
   return ExitCode::kDone;
 }

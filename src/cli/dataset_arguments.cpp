@@ -48,6 +48,17 @@ void DatasetArguments::declare(CLI::App& command) {
                      "With --input: a chat template instead of the model's own");
 }
 
+std::vector<RowSet> row_sets(const DatasetSetting& setting) {
+  const datasets::DataOptions& options = setting.options;
+  std::vector<RowSet> sets;
+  if (!options.train.empty()) sets.push_back({"train", false, options.train, options});
+  for (const datasets::SourceOptions& source : options.sources)
+    sets.push_back({source.name, false, source.files, datasets::options_of(source, options)});
+  if (!options.eval.empty()) sets.push_back({"eval", true, options.eval, options});
+  for (RowSet& set : sets) set.files = datasets::expand_files(set.files);
+  return sets;
+}
+
 std::unique_ptr<DatasetSetting> open_dataset_setting(const DatasetArguments& arguments,
                                                      const Common& common) {
   HONE_CHECK(ConfigError, !arguments.input.empty() || !arguments.config.path.empty(),
@@ -61,8 +72,6 @@ std::unique_ptr<DatasetSetting> open_dataset_setting(const DatasetArguments& arg
       arguments.input.empty() ? arguments.config.load(common).options : options_of_input(arguments);
   auto setting = std::make_unique<DatasetSetting>();
   setting->options = options.data;
-  for (auto* files : {&setting->options.train, &setting->options.eval})
-    *files = datasets::expand_files(*files);
   if (!arguments.input.empty() && arguments.tokenizer.empty()) return setting;
   const fs::path base = engine::resolve_model(options.model.base);
   setting->text = engine::open_text(base, options.data.chat_template);

@@ -28,6 +28,17 @@ struct DatasetSetting {
   std::int64_t context_length = 0;  ///< 0: not known
 };
 
+/// Files that are read in one way: those of data.train, of a source, or of data.eval.
+struct RowSet {
+  std::string name;  ///< "train", "eval", or the source's
+  bool is_eval = false;
+  std::vector<std::string> files;
+  datasets::DataOptions options;
+};
+
+/// All that the setting's options name, as files. @throws DataError
+std::vector<RowSet> row_sets(const DatasetSetting& setting);
+
 /// @throws ConfigError, DataError
 std::unique_ptr<DatasetSetting> open_dataset_setting(const DatasetArguments& arguments,
                                                      const Common& common);

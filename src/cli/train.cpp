@@ -31,9 +31,6 @@ Action declare_train(CLI::App& command, const Common& common) {
   return [arguments, &common] {
     const auto config = arguments->config.load(common);
     const engine::RunOptions& options = config.options;
-    HONE_CHECK(ConfigError, !options.data.train.empty(),
-               "{}: data.train: nothing to train on; expected one or more JSONL files",
-               arguments->config.path);
     const engine::Placement placement =
         engine::place(common.device, options.train.precision, options.model.dtype);
     for (const Trainer& trainer : kTrainers)

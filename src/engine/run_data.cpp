@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "base/log.h"
+#include "datasets/joined.h"
 #include "report/rows_progress.h"
 #include "tokenizer/content_hash.h"
 
@@ -52,12 +53,11 @@ datasets::Dataset load_eval_data(const RunOptions& options, const Text& text,
                    spec.max_position_embeddings);
 }
 
-datasets::Sampler make_sampler(const RunOptions& options, const datasets::Dataset& rows) {
-  std::vector<std::int64_t> lengths = rows.lengths();
-  auto order = datasets::RowOrder::plain(
-      std::ssize(lengths), static_cast<std::uint64_t>(options.train.seed), options.data.shuffle);
+datasets::Sampler make_sampler(const RunOptions& options, const RunData& data) {
+  datasets::RowOrder order(datasets::stages_of(options.data, data.source_sizes),
+                           static_cast<std::uint64_t>(options.train.seed), options.data.shuffle);
   return datasets::Sampler(
-      std::move(lengths), std::move(order),
+      data.train.lengths(), std::move(order),
       {.rows_per_batch = options.train.per_device_train_batch_size,
        .tokens_per_batch = options.train.tokens_per_device_batch,
        .gradient_accumulation_steps = options.train.gradient_accumulation_steps});
@@ -70,8 +70,16 @@ std::int64_t total_steps(const TrainOptions& train, const datasets::Sampler& sam
 RunData load_run_data(const RunOptions& options, const Text& text, const model::Spec& spec) {
   warn_of_missing_tokens(text);
   RunData data;
-  data.train = load_rows(options.data.train, options.data, text_tools(text, spec),
-                         spec.max_position_embeddings);
+  std::vector<datasets::Dataset> sources;
+  const datasets::TextTools tools = text_tools(text, spec);
+  if (options.data.sources.empty())
+    sources.push_back(
+        load_rows(options.data.train, options.data, tools, spec.max_position_embeddings));
+  for (const datasets::SourceOptions& source : options.data.sources)
+    sources.push_back(load_rows(source.files, datasets::options_of(source, options.data), tools,
+                                spec.max_position_embeddings));
+  for (const datasets::Dataset& source : sources) data.source_sizes.push_back(source.size());
+  data.train = datasets::join(sources);
   if (!options.data.eval.empty()) data.eval = load_eval_data(options, text, spec);
   data.contract = datasets::check_contract(data.train, options.data);
   return data;

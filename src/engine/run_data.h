@@ -12,6 +12,7 @@ namespace hone::engine {
 /// The rows that a run trains and evaluates on, tokenised, the training rows held to the contract.
 struct RunData {
   datasets::Dataset train, eval;
+  std::vector<std::int64_t> source_sizes;  ///< rows of each of data.sources; of data.train: one
   datasets::ContractReport contract;
 };
 
@@ -19,7 +20,7 @@ struct RunData {
 RunData load_run_data(const RunOptions& options, const Text& text, const model::Spec& spec);
 
 /// How rows become steps, as the options say.
-datasets::Sampler make_sampler(const RunOptions& options, const datasets::Dataset& rows);
+datasets::Sampler make_sampler(const RunOptions& options, const RunData& data);
 /// Optimizer steps of the whole run.
 std::int64_t total_steps(const TrainOptions& train, const datasets::Sampler& sampler);
 

@@ -108,20 +108,23 @@ std::optional<checkpoint::VerifiedFolder> open_run_folder(const RunOptions& opti
 json identity_of(const RunOptions& options, const std::string& base_sha256,
                  const std::string& data_sha256) {
   const TrainOptions& train = options.train;
-  return {{"base_sha256", base_sha256},
-          {"data_sha256", data_sha256},
-          {"train.method", train.method},
-          {"train.seed", train.seed},
-          {"train.per_device_train_batch_size", train.per_device_train_batch_size},
-          {"train.tokens_per_device_batch", train.tokens_per_device_batch},
-          {"train.gradient_accumulation_steps", train.gradient_accumulation_steps},
-          {"data.shuffle", options.data.shuffle},
-          {"data.train_on", options.data.train_on},
-          {"data.prompt_loss_weight", options.data.prompt_loss_weight},
-          {"data.max_length", options.data.max_length.value_or(0)},
-          {"data.overlong", options.data.overlong},
-          {"data.template", options.data.chat_template},
-          {"adapter.trained", options.adapter.trains_adapter()}};
+  json identity = {{"base_sha256", base_sha256},
+                   {"data_sha256", data_sha256},
+                   {"train.method", train.method},
+                   {"train.seed", train.seed},
+                   {"train.per_device_train_batch_size", train.per_device_train_batch_size},
+                   {"train.tokens_per_device_batch", train.tokens_per_device_batch},
+                   {"train.gradient_accumulation_steps", train.gradient_accumulation_steps},
+                   {"data.shuffle", options.data.shuffle},
+                   {"data.train_on", options.data.train_on},
+                   {"data.prompt_loss_weight", options.data.prompt_loss_weight},
+                   {"data.max_length", options.data.max_length.value_or(0)},
+                   {"data.overlong", options.data.overlong},
+                   {"data.template", options.data.chat_template},
+                   {"adapter.trained", options.adapter.trains_adapter()}};
+  if (const std::string mixture = datasets::mixture_text(options.data); !mixture.empty())
+    identity["data.mixture"] = mixture;
+  return identity;
 }
 
 void save_checkpoint(const RunOptions& options, std::int64_t step, const Trainable& trainable,

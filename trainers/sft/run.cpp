@@ -47,7 +47,7 @@ SftTrainer setup(const config::Loaded<engine::RunOptions>& config,
 
   engine::RunData data = engine::load_run_data(
       options, engine::open_text(base, options.data.chat_template), model::load_spec(base));
-  datasets::Sampler sampler = engine::make_sampler(options, data.train);
+  datasets::Sampler sampler = engine::make_sampler(options, data);
   const std::int64_t total_steps = engine::total_steps(options.train, sampler);
 
   model::Decoder decoder = model::load_decoder(
