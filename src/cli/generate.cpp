@@ -2,6 +2,7 @@
 
 #include "cli/model_arguments.h"
 #include "cli/rows.h"
+#include "cli/sampling_arguments.h"
 #include "io/json.h"
 
 namespace hone::cli {
@@ -10,18 +11,18 @@ namespace {
 struct Arguments {
   ModelArguments model;
   std::string prompt, messages, input, chat_template;
-  model::SamplingOptions sampling;
+  SamplingArguments sampling;
   std::size_t batch_size = 32;
 };
 
 /// Prompts of one batch, and what is printed of their continuations.
 void print_batch(const OpenedModel& opened, const std::vector<std::vector<std::int64_t>>& prompts,
-                 const Arguments& arguments, std::size_t first, bool json) {
+                 const Arguments& arguments, const model::SamplingOptions& sampling,
+                 std::size_t first, bool json) {
   const tokenizer::Tokenizer& tokenizer = opened.text.require_tokenizer("generate");
-  for (const model::Generated& made :
-       model::generate(opened.decoder, prompts, arguments.sampling, first)) {
+  for (const model::Generated& made : model::generate(opened.decoder, prompts, sampling, first)) {
     const std::vector<std::int32_t> ids(made.ids.begin(), made.ids.end());
-    const std::string text = tokenizer.decode(ids, /*skip_special=*/true);
+    const std::string text = arguments.sampling.cut(tokenizer.decode(ids, /*skip_special=*/true));
     if (json) {
       print_row({{"text", text}, {"ids", made.ids}});
     } else {
@@ -61,17 +62,15 @@ std::vector<std::vector<std::int64_t>> read_prompts(const Arguments& arguments,
   return prompts;
 }
 
-ExitCode run_generate(Arguments arguments, const Common& common) {
+ExitCode run_generate(const Arguments& arguments, const Common& common) {
   const OpenedModel opened = open_model(arguments.model, common, arguments.chat_template);
   const auto prompts = read_prompts(arguments, opened.text);
-  opened.text.require_tokenizer("generate");
-  for (const std::int32_t id : opened.text.stop_ids()) arguments.sampling.stop_ids.push_back(id);
-  if (!common.seed.empty()) arguments.sampling.seed = std::stoull(common.seed);
+  const model::SamplingOptions sampling = arguments.sampling.options_for(opened.text, common);
   for (std::size_t begin = 0; begin < prompts.size(); begin += arguments.batch_size) {
     const std::size_t end = std::min(prompts.size(), begin + arguments.batch_size);
     print_batch(opened,
                 {prompts.begin() + std::ptrdiff_t(begin), prompts.begin() + std::ptrdiff_t(end)},
-                arguments, begin, common.json);
+                arguments, sampling, begin, common.json);
   }
   return ExitCode::kDone;
 }
@@ -90,17 +89,7 @@ Action declare_generate(CLI::App& command, const Common& common) {
   command.add_option("--template", arguments->chat_template,
                      "Instead of the model's own template: a name (" + tokenizer::template_names() +
                          ") or a Jinja file");
-  model::SamplingOptions& sampling = arguments->sampling;
-  command
-      .add_option("--max-new-tokens", sampling.max_new_tokens, "Length at which an answer is cut")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command.add_option("--temperature", sampling.temperature, "0 takes the likeliest token")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command.add_option("--top-p", sampling.top_p, "Probability mass that is sampled from")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
+  arguments->sampling.declare(command);
   command.add_option("--batch-size", arguments->batch_size, "Rows that are continued together")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

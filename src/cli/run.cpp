@@ -16,6 +16,7 @@ struct Verb {
 
 constexpr Verb kVerbs[] = {
     {"train", "Fine-tune a model as a config says.", declare_train},
+    {"chat", "Talk to a model, line by line.", declare_chat},
     {"check", "Look at a config and its data as a run would, up to step 0.", declare_check},
     {"eval", "Measure a model, or a model with an adapter, on rows.", declare_eval},
     {"generate", "Continue prompts or answer conversations.", declare_generate},

@@ -1,5 +1,11 @@
 #include "model/generate.h"
 
+#include <ATen/ops/_unique.h>
+#include <ATen/ops/where.h>
+
+#include <algorithm>
+#include <numeric>
+
 #include "base/error.h"
 #include "base/philox.h"
 #include "model/head.h"
@@ -13,6 +19,7 @@ struct Sequence {
   std::size_t index;
   std::vector<std::int64_t> next;  ///< tokens to run in the next pass
   std::int64_t position;           ///< of the first of them
+  std::vector<std::int64_t> seen;  ///< prompt and new tokens
 };
 
 TokenStream stream_of(const std::vector<Sequence>& running, torch::Device device) {
@@ -34,43 +41,47 @@ Tensor last_rows(const std::vector<std::int64_t>& borders, torch::Device device)
   return torch::tensor(rows, torch::kInt64).to(device);
 }
 
-/// One new token for each row of logits, by greedy choice or sampling.
-std::vector<std::int64_t> choose(const Tensor& logits_SV, const std::vector<Sequence>& running,
-                                 const SamplingOptions& options, std::uint64_t first_index) {
-  std::vector<std::int64_t> chosen;
-  if (options.temperature <= 0) {
-    const Tensor best = logits_SV.argmax(1).to(torch::kCPU);
-    for (std::size_t s = 0; s < running.size(); ++s)
-      chosen.push_back(best[static_cast<std::int64_t>(s)].item<std::int64_t>());
-    return chosen;
-  }
-  const Tensor on_cpu = logits_SV.to(torch::kCPU);
-  const Philox random(options.seed);
-  for (std::size_t s = 0; s < running.size(); ++s) {
-    const auto end = static_cast<std::uint64_t>(running[s].position) + running[s].next.size();
-    const auto stream = (static_cast<std::uint64_t>(RandomStream::kSampling) << 48) |
-                        (first_index + running[s].index);
-    const auto words = random(end, stream);
-    chosen.push_back(sample_token(on_cpu[static_cast<std::int64_t>(s)], options.temperature,
-                                  options.top_p, Philox::uniform(words.w[0])));
-  }
-  return chosen;
-}
-
 }  // namespace
 
-std::int64_t sample_token(const Tensor& logits_V, double temperature, double top_p,
-                          double uniform) {
-  const Tensor probabilities = torch::softmax(logits_V.to(torch::kFloat64) / temperature, 0);
+void penalise_repetition(Tensor& logits_V, const std::vector<std::int64_t>& seen, double penalty) {
+  const Tensor ids = std::get<0>(at::_unique(torch::tensor(seen, torch::kInt64)));
+  const Tensor places = ids.to(logits_V.device());
+  const Tensor old = logits_V.index_select(0, places);
+  logits_V.index_copy_(0, places, at::where(old > 0, old / penalty, old * penalty));
+}
+
+std::int64_t sample_token(const Tensor& logits_V, const SamplingOptions& options, double uniform) {
+  const Tensor probabilities =
+      torch::softmax(logits_V.to(torch::kFloat64) / options.temperature, 0);
   const auto [sorted, order] = probabilities.sort(/*dim=*/0, /*descending=*/true);
   const double* p = sorted.const_data_ptr<double>();
+  const std::int64_t most =
+      options.top_k > 0 ? std::min(options.top_k, sorted.numel()) : sorted.numel();
+  const double wanted = options.top_p * std::accumulate(p, p + most, 0.0);
   std::int64_t kept = 0;
   double mass = 0;
-  while (kept < sorted.numel() && (kept == 0 || mass < top_p)) mass += p[kept++];
+  while (kept < most && (kept == 0 || mass < wanted)) mass += p[kept++];
+  while (kept > 1 && p[kept - 1] < options.min_p * p[0]) mass -= p[--kept];
   double left = uniform * mass;
   std::int64_t place = 0;
   while (place + 1 < kept && left >= p[place]) left -= p[place++];
   return order[place].item<std::int64_t>();
+}
+
+std::int64_t choose_token(Tensor logits_V, const std::vector<std::int64_t>& seen,
+                          const SamplingOptions& options, std::uint64_t index) {
+  if (options.repetition_penalty != 1)
+    penalise_repetition(logits_V, seen, options.repetition_penalty);
+  if (options.temperature <= 0) return logits_V.argmax(0).item<std::int64_t>();
+  const auto stream = (static_cast<std::uint64_t>(RandomStream::kSampling) << 48) | index;
+  const auto words = Philox(options.seed)(seen.size(), stream);
+  return sample_token(logits_V.to(torch::kCPU), options, Philox::uniform(words.w[0]));
+}
+
+bool ends_sequence(const std::vector<std::int64_t>& made, const SamplingOptions& options) {
+  const auto& stops = options.stop_ids;
+  return std::find(stops.begin(), stops.end(), made.back()) != stops.end() ||
+         (options.is_done && options.is_done(made));
 }
 
 std::vector<Generated> generate(const Decoder& decoder,
@@ -81,7 +92,7 @@ std::vector<Generated> generate(const Decoder& decoder,
   std::vector<Sequence> running;
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     HONE_CHECK(DataError, !prompts[i].empty(), "prompt {} has no tokens", first_index + i);
-    running.push_back({i, prompts[i], 0});
+    running.push_back({i, prompts[i], 0, prompts[i]});
   }
   KvCache cache(decoder.spec, prompts.size());
   if (options.max_new_tokens <= 0) running.clear();
@@ -90,19 +101,19 @@ std::vector<Generated> generate(const Decoder& decoder,
     const Tensor hidden = extend(decoder, stream, cache);
     const Tensor scores =
         logits(decoder, hidden.index_select(0, last_rows(stream.cu_seqlens, decoder.device())));
-    const std::vector<std::int64_t> chosen = choose(scores, running, options, first_index);
-
     std::vector<std::size_t> kept;
     std::vector<Sequence> going_on;
     for (std::size_t s = 0; s < running.size(); ++s) {
-      const Sequence& sequence = running[s];
+      Sequence& sequence = running[s];
       Generated& result = results[sequence.index];
-      result.ids.push_back(chosen[s]);
-      const auto& stops = options.stop_ids;
-      result.stopped = std::find(stops.begin(), stops.end(), chosen[s]) != stops.end();
+      const std::int64_t token = choose_token(scores[static_cast<std::int64_t>(s)], sequence.seen,
+                                              options, first_index + sequence.index);
+      result.ids.push_back(token);
+      result.stopped = ends_sequence(result.ids, options);
       if (result.stopped || std::ssize(result.ids) >= options.max_new_tokens) continue;
       kept.push_back(s);
-      going_on.push_back({sequence.index, {chosen[s]}, cache.length(s)});
+      sequence.seen.push_back(token);
+      going_on.push_back({sequence.index, {token}, cache.length(s), std::move(sequence.seen)});
     }
     if (kept.size() < running.size()) cache.select(kept);
     running = std::move(going_on);

@@ -42,6 +42,11 @@ KvCache::KvCache(const Spec& spec, std::size_t sequences)
     : entries_(static_cast<std::size_t>(spec.num_hidden_layers), std::vector<Entry>(sequences)),
       lengths_(sequences, 0) {}
 
+void KvCache::truncate(std::size_t sequence, std::int64_t length) {
+  HONE_ASSERT(length >= 0 && length <= lengths_[sequence], "{} of {}", length, lengths_[sequence]);
+  lengths_[sequence] = length;
+}
+
 void KvCache::select(const std::vector<std::size_t>& kept) {
   const auto pick = [&kept](const auto& all) {
     std::decay_t<decltype(all)> chosen;

@@ -13,6 +13,9 @@ class KvCache {
   std::int64_t length(std::size_t sequence) const { return lengths_[sequence]; }
   std::size_t sequences() const { return lengths_.size(); }
 
+  /// Forgets a sequence's tokens from the `length`-th on.
+  void truncate(std::size_t sequence, std::int64_t length);
+
   /// Keeps only these sequences, in this order: the others have ended.
   void select(const std::vector<std::size_t>& kept);
 
