@@ -12,16 +12,6 @@
 namespace hone::datasets {
 namespace {
 
-void check_vocabulary(const std::vector<std::int32_t>& ids, const TextTools& tools) {
-  if (tools.vocab_size <= 0) return;
-  for (const std::int32_t id : ids) {
-    HONE_CHECK(DataError, id < tools.vocab_size,
-               "the text has the token {} ({}), and the model knows ids from 0 to {}; use the "
-               "tokenizer of this model",
-               id, tools.tokenizer->id_to_token(id).value_or("unnamed"), tools.vocab_size - 1);
-  }
-}
-
 void check_any_trained(const MessageWeights& messages, const std::vector<std::string>& train_on) {
   const bool is_assistants = train_on.front() == "all" || train_on.front() == "last";
   HONE_CHECK(DataError, messages.messages > 0,
