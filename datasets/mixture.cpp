@@ -175,12 +175,16 @@ DataOptions options_of(const SourceOptions& source, const DataOptions& options) 
 
 std::string mixture_text(const DataOptions& options) {
   if (options.sources.empty()) return {};
+  // What the rows are is told by their hash, wherever the files lie.
+  DataOptions without_files = options;
+  for (SourceOptions& source : without_files.sources)
+    source = {.name = source.name, .weight = source.weight, .max_rows = source.max_rows};
   const config::Table<DataOptions>& table = DataOptions::table();
   std::string text;
   for (std::size_t i = 0; i < table.access().size(); ++i) {
     const std::string& key = table.schema().fields[i].key;
     if (key == "sources" || key == "stages" || key.starts_with("mix_"))
-      text += fmt::format("{}: {}\n", key, to_yaml(table.access()[i].get(options)));
+      text += fmt::format("{}: {}\n", key, to_yaml(table.access()[i].get(without_files)));
   }
   return text;
 }

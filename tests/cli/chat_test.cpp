@@ -9,18 +9,19 @@ namespace {
 using test::contains;
 using test::Finished;
 
-std::vector<std::string> chat(std::vector<std::string> more = {}) {
-  std::vector<std::string> arguments{"chat",    "--model", test::fixture("train/_base").string(),
-                                     "--dtype", "fp32",    "--max-new-tokens",
-                                     "3"};
-  arguments.insert(arguments.end(), more.begin(), more.end());
-  return arguments;
+TEST(Chat, AnswersGoOnFromWhatWasSaid) {
+  const Finished finished = test::run_hone_with_input(
+      {"chat", "--model", "smollm2-135m-instruct", "--max-new-tokens", "12"},
+      "What is the capital of France?\nAnd of Italy?\n/undo\n/what\n/exit\nnever read\n");
+  EXPECT_EQ(finished.exit_code, 0) << finished.err;
+  EXPECT_EQ(finished.out, "The capital of France is Paris.\nThe capital of Italy is Rome.\n");
+  EXPECT_TRUE(contains(finished.err, "/what is no command"));
 }
 
-TEST(Chat, NeedsATokenizerAndSaysSo) {
-  const Finished finished = test::run_hone(chat());
+TEST(Chat, NeedsATemplateAndOffersSome) {
+  const Finished finished = test::run_hone({"chat", "--model", test::fixture("train/_base")});
   EXPECT_EQ(finished.exit_code, 2);
-  EXPECT_TRUE(contains(finished.err, "tokenizer"));
+  EXPECT_TRUE(contains(finished.err, "chatml"));
 }
 
 TEST(Chat, ShowsItsOptions) {

@@ -33,6 +33,8 @@ struct MixedRun : TinyRun {
              "train.per_device_train_batch_size=1",
              "train.max_steps=0",
              "train.num_train_epochs=1",
+             "schedule.lr_scheduler_type=constant",
+             "schedule.warmup_steps=0",
              "train.gradient_accumulation_steps=1"};
   }
   std::vector<std::string> train_mixed(std::vector<std::string> more = {}) const {
@@ -71,7 +73,7 @@ TEST(Mixture, AResumedRunEndsWithTheSameBits) {
   const auto adapter_of = [](const TinyRun& run) {
     return read_file(run.output() / "adapter" / "adapter_model.safetensors");
   };
-  EXPECT_EQ(adapter_of(whole), adapter_of(parts));
+  EXPECT_TRUE(adapter_of(whole) == adapter_of(parts));
 }
 
 TEST(Mixture, AnotherMixtureIsAnotherRun) {
@@ -80,7 +82,7 @@ TEST(Mixture, AnotherMixtureIsAnotherRun) {
             0);
   const test::Finished finished = run_hone(
       run.train_mixed({"data.stages=[{mix_strategy: all_exhausted}]", "--resume", "auto"}));
-  EXPECT_EQ(finished.exit_code, 2) << finished.err;
+  EXPECT_EQ(finished.exit_code, 1) << finished.err;
   EXPECT_TRUE(contains(finished.err, "data.mixture"));
 }
 

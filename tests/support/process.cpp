@@ -22,7 +22,8 @@ std::string slurp(const std::filesystem::path& path) {
 }
 
 /// Output goes to files: a pipe would have to be drained while the program runs.
-pid_t start(const std::vector<std::string>& command, const TempFolder& folder) {
+pid_t start(const std::vector<std::string>& command, const TempFolder& folder,
+            const std::string& input = "/dev/null") {
   std::vector<char*> arguments;
   for (const std::string& argument : command)
     arguments.push_back(const_cast<char*>(argument.c_str()));
@@ -32,7 +33,7 @@ pid_t start(const std::vector<std::string>& command, const TempFolder& folder) {
   const auto redirect = [](const char* path, int flags, int to) {
     dup2(open(path, flags, 0600), to);
   };
-  redirect("/dev/null", O_RDONLY, STDIN_FILENO);
+  redirect(input.c_str(), O_RDONLY, STDIN_FILENO);
   redirect((folder / "out").c_str(), O_WRONLY | O_CREAT, STDOUT_FILENO);
   redirect((folder / "err").c_str(), O_WRONLY | O_CREAT, STDERR_FILENO);
   execvp(arguments[0], arguments.data());
@@ -63,6 +64,11 @@ Finished run_program(const std::vector<std::string>& command) {
 
 Finished run_hone(const std::vector<std::string>& arguments) {
   return run_program(with_hone(arguments));
+}
+
+Finished run_hone_with_input(const std::vector<std::string>& arguments, const std::string& input) {
+  const TempFolder folder;
+  return wait_for(start(with_hone(arguments), folder, folder.write("in", input).string()), folder);
 }
 
 Finished run_hone_and_signal(const std::vector<std::string>& arguments,

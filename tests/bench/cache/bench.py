@@ -4,13 +4,17 @@ start is ready for its first step.
 
     tests/bench/cache/bench.py [--rows 100000] [--hone build/hone] [--folder /tmp/hone-bench]
                                [--tokenizer smollm2-135m-instruct] [--threads N]
+                               [--out tests/bench/results/cache.jsonl]
 
 Makes the rows first (conversations of some 300 tokens, always the same), where they are not there
-from an earlier run. Prints one JSON object. Not a test: run it on a machine that does nothing else.
+from an earlier run. Prints one JSON object, and adds it to the lines of OUT. Not a test: run it on
+a machine that does nothing else; the load that it found is in the record.
 """
 import argparse
+import datetime
 import json
 import os
+import platform
 import random
 import resource
 import shutil
@@ -72,6 +76,7 @@ def main():
     parser.add_argument("--folder", default="/tmp/hone-bench")
     parser.add_argument("--tokenizer", default="smollm2-135m-instruct")
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--out")
     arguments = parser.parse_args()
 
     os.makedirs(arguments.folder, exist_ok=True)
@@ -89,10 +94,14 @@ def main():
     more = ["--json", "--threads", str(arguments.threads)]
 
     second_commands = [arguments.hone, "check", config] + more
+    load = os.getloadavg()[0]
     build_s, build_peak, built = measure([arguments.hone, "data", "build", config] + more)
     starts = [measure(second_commands)[0] for _ in range(3)]
     size = os.path.getsize(rows)
-    print(json.dumps({
+    line = json.dumps({
+        "date": str(datetime.date.today()),
+        "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.release()}",
+        "load_before": round(load, 2),
         "rows": built["rows"], "tokens": built["tokens"],
         "tokens_per_row": round(built["tokens"] / built["rows"], 1),
         "rows_mb": round(size / 1e6, 1), "cache_mb": round(built["bytes"] / 1e6, 1),
@@ -100,7 +109,11 @@ def main():
         "tokens_per_s": round(built["tokens"] / build_s), "mb_per_s": round(size / 1e6 / build_s, 1),
         "build_peak_mib": round(build_peak / 2**20, 1),
         "second_start_s": [round(s, 2) for s in starts],
-    }))
+    })
+    print(line)
+    if arguments.out:
+        with open(arguments.out, "a", encoding="utf-8") as out:
+            out.write(line + "\n")
 
 
 if __name__ == "__main__":
