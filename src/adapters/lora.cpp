@@ -28,7 +28,7 @@ class LoraLinearAdapter final : public model::LinearAdapter {
         drop ? kernels::DropoutKey{state_->seed, state_->step, site_, state_->first_row}
              : kernels::DropoutKey{};
     const auto dtype = x.scalar_type();
-    return lora_linear(x, base.weight.to(dtype),
+    return lora_linear(x, model::dense_weight(base, dtype),
                        base.bias.defined() ? base.bias.to(dtype) : base.bias, layer_.a, layer_.b,
                        scaling_, drop ? dropout_ : 0.0, key);
   }
@@ -85,7 +85,7 @@ Lora init_lora(model::Decoder& decoder, const AdapterOptions& options, std::uint
       if (is_suffix(targets[i], linear.name)) used[i] = chosen = true;
     const std::uint64_t this_site = site++;
     if (!chosen) return;
-    const std::int64_t out = linear.weight.size(0), in = linear.weight.size(1);
+    const std::int64_t out = linear.out_features(), in = linear.in_features();
     const auto place = torch::TensorOptions(decoder.device());
     lora.layers.push_back({linear.name,
                            kaiming_uniform(options.r, in, seed, this_site).to(decoder.device()),

@@ -117,7 +117,7 @@ Lora load_lora(const fs::path& folder, model::Decoder& decoder) {
     const std::string prefix = kPrefix + linear.name;
     const std::string name_a = prefix + ".lora_A.weight", name_b = prefix + ".lora_B.weight";
     if (unused.erase(name_a) + unused.erase(name_b) == 0) return;
-    const std::int64_t out = linear.weight.size(0), in = linear.weight.size(1), r = lora.options.r;
+    const std::int64_t out = linear.out_features(), in = linear.in_features(), r = lora.options.r;
     lora.layers.push_back({linear.name, read_matrix(file, name_a, {r, in}, problems),
                            read_matrix(file, name_b, {out, r}, problems)});
   });

@@ -66,7 +66,7 @@ struct Projections {
   Tensor q, k, v;  // [N, heads · D]
 };
 Projections project(const Decoder& decoder, const Layer& layer, const Tensor& a) {
-  if (!layer.qkv_proj.weight.defined()) return {layer.q_proj(a), layer.k_proj(a), layer.v_proj(a)};
+  if (!layer.qkv_proj.exists()) return {layer.q_proj(a), layer.k_proj(a), layer.v_proj(a)};
   const std::int64_t kv = decoder.spec.num_key_value_heads * decoder.spec.head_dim;
   const std::int64_t q = decoder.spec.num_attention_heads * decoder.spec.head_dim;
   const std::vector<Tensor> parts = layer.qkv_proj(a).split_with_sizes({q, kv, kv}, 1);
@@ -97,7 +97,7 @@ Tensor mlp_block(const Decoder& decoder, std::size_t index, const Tensor& m, For
   const Layer& layer = decoder.layers[index];
   if (decoder.spec.layers[index].is_moe) return mixture_of_experts(decoder, layer, m, trace);
   const kernels::Activation activation = decoder.spec.family->activation;
-  if (!layer.gate_up_proj.weight.defined())
+  if (!layer.gate_up_proj.exists())
     return layer.down_proj(kernels::glu(layer.gate_proj(m), layer.up_proj(m), activation));
   const std::vector<Tensor> halves = layer.gate_up_proj(m).chunk(2, 1);
   return layer.down_proj(kernels::glu(halves[0], halves[1], activation));
@@ -112,12 +112,14 @@ Tensor with_residual(const Decoder& decoder, const Tensor& x, const Tensor& adde
 }  // namespace
 
 Tensor Linear::base_forward(const Tensor& x_NI) const {
-  return at::linear(x_NI, cast(weight, x_NI.scalar_type()), cast(bias, x_NI.scalar_type()));
+  return at::linear(x_NI, dense_weight(*this, x_NI.scalar_type()), cast(bias, x_NI.scalar_type()));
 }
 
 Tensor Linear::operator()(const Tensor& x_NI) const {
   return adapter ? adapter->forward(x_NI, *this) : base_forward(x_NI);
 }
+
+Tensor dense_weight(const Linear& linear, torch::Dtype dtype) { return linear.weight.to(dtype); }
 
 Tensor embed(const Decoder& decoder, const Tensor& ids_N) {
   if (ids_N.numel() > 0) {
@@ -190,7 +192,7 @@ void for_each_linear(Decoder& decoder, const std::function<void(Linear&)>& visit
     for (Linear* linear :
          {&layer.q_proj, &layer.k_proj, &layer.v_proj, &layer.qkv_proj, &layer.o_proj,
           &layer.gate_proj, &layer.up_proj, &layer.gate_up_proj, &layer.down_proj})
-      if (linear->weight.defined()) visit(*linear);
+      if (linear->exists()) visit(*linear);
     for (Expert& expert : layer.experts)
       for (Linear* linear : {&expert.gate_proj, &expert.up_proj, &expert.down_proj}) visit(*linear);
   }

@@ -34,10 +34,19 @@ struct Linear {
   Tensor bias;       ///< [out], undefined where the layer has none
   std::shared_ptr<const LinearAdapter> adapter;
 
+  /// False where the family has no such layer.
+  bool exists() const { return weight.defined(); }
+  std::int64_t out_features() const { return weight.size(0); }
+  std::int64_t in_features() const { return weight.size(1); }
+
   Tensor operator()(const Tensor& x_NI) const;
   /// The product without the adapter.
   Tensor base_forward(const Tensor& x_NI) const;
 };
+
+/// The weight as numbers, [out, in] in `dtype`: the tensor itself where it is kept so, else made
+/// for the moment. Who needs it for one product lets go of it before the next.
+Tensor dense_weight(const Linear& linear, torch::Dtype dtype);
 
 /// One expert of a mixture.
 struct Expert {
