@@ -4,47 +4,15 @@
 
 #include <algorithm>
 
+#include "audited.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "datasets/audit/audit.h"
-#include "support/support.h"
 
 namespace hone::datasets::audit {
 namespace {
 
 using test::contains;
 using test::TempFolder;
-
-std::string chat(const std::string& prompt, const std::string& answer) {
-  return Row{{"messages",
-              {{{"role", "user"}, {"content", prompt}},
-               {{"role", "assistant"}, {"content", answer}}}}}
-             .dump() +
-         "\n";
-}
-
-/// Rows in files of their own, and what the audit says of them.
-struct Audited {
-  TempFolder folder;
-  AuditInput input;
-
-  explicit Audited(const std::string& rows) {
-    input.train.files = {folder.write("rows.jsonl", rows).string()};
-    input.train.threads = 2;
-  }
-  Report report() const { return audit(input); }
-};
-
-const Finding* finding(const Report& report, std::string_view check) {
-  const auto found = std::find_if(report.findings.begin(), report.findings.end(),
-                                  [&](const Finding& f) { return f.check->name == check; });
-  return found == report.findings.end() ? nullptr : &*found;
-}
-
-std::int64_t count(const Report& report, std::string_view check) {
-  const Finding* found = finding(report, check);
-  return found == nullptr ? 0 : found->count;
-}
 
 TEST(Audit, SoundRowsHaveNoFindings) {
   const Audited audited(chat("What is the capital of France?", "Paris.") +
