@@ -12,7 +12,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 /// Raised with every change of what stands in a file, or where.
-constexpr int kFormatVersion = 2;
+constexpr int kFormatVersion = 3;
 constexpr const char* kDatasets[] = {"ids", "runs", "rows"};
 
 template <class Struct, class Value = std::int64_t>
@@ -25,6 +25,7 @@ constexpr Number<RowCounts> kCounts[] = {{"read", &RowCounts::read},
                                          {"rendered", &RowCounts::rendered},
                                          {"dropped_overlong", &RowCounts::dropped_overlong},
                                          {"truncated", &RowCounts::truncated},
+                                         {"split", &RowCounts::split},
                                          {"longest", &RowCounts::longest}};
 
 constexpr Number<RowTotals> kTotals[] = {{"rows", &RowTotals::rows},

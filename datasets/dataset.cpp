@@ -32,6 +32,7 @@ void RowCounts::add(const RowCounts& more) {
   rendered += more.rendered;
   dropped_overlong += more.dropped_overlong;
   truncated += more.truncated;
+  split += more.split;
   longest = std::max(longest, more.longest);
   for (std::size_t kind = 0; kind < kTemplateChangeKinds; ++kind) {
     if (changes[kind].rows == 0) changes[kind].first = more.changes[kind].first;
@@ -104,6 +105,7 @@ std::string summary(const Dataset& dataset) {
   };
   add(dataset.counts().dropped_overlong, "rows left out as too long");
   add(dataset.counts().truncated, "rows cut as too long");
+  add(dataset.counts().split, "documents cut into several rows");
   add(totals.straddling_rows, "rows with a token across the border of prompt and response");
   add(totals.prompt_differs, "rows whose prompt a server would write otherwise");
   return text;

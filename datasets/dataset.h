@@ -25,6 +25,7 @@ struct RowCounts {
   std::int64_t rendered = 0;          ///< came as messages and went through a chat template
   std::int64_t dropped_overlong = 0;  ///< longer than the limit, left out
   std::int64_t truncated = 0;         ///< longer than the limit, cut to it
+  std::int64_t split = 0;             ///< longer than the limit, cut into several
   std::int64_t longest = 0;           ///< tokens of the longest row, before any cut
   std::array<ChangeCount, kTemplateChangeKinds> changes = {};  ///< by TemplateChange::Kind
 

@@ -177,8 +177,11 @@ std::string mixture_text(const DataOptions& options) {
   if (options.sources.empty()) return {};
   // What the rows are is told by their hash, wherever the files lie.
   DataOptions without_files = options;
-  for (SourceOptions& source : without_files.sources)
-    source = {.name = source.name, .weight = source.weight, .max_rows = source.max_rows};
+  for (SourceOptions& source : without_files.sources) {
+    source.files.clear();
+    source.format.clear();
+    source.columns.clear();
+  }
   const config::Table<DataOptions>& table = DataOptions::table();
   std::string text;
   for (std::size_t i = 0; i < table.access().size(); ++i) {

@@ -101,9 +101,12 @@ Table<DataOptions> make_table() {
               "data.question}. Every row has to have the columns named here."),
           field("max_length", &O::max_length, std::nullopt, at_least(2), unit("tokens"),
                 "Longest row; null: the model's context."),
-          field("overlong", &O::overlong, "drop", choices({"drop", "truncate", "error"}),
-                "What becomes of a longer row. drop and truncate are counted and reported; a "
-                "truncated row keeps its beginning, and goes where no trained token is left."),
+          field("overlong", &O::overlong, "drop", choices({"drop", "truncate", "split", "error"}),
+                "What becomes of a longer row; all but error is counted and reported. truncate "
+                "keeps its beginning, and drops it where no trained token is left. split cuts "
+                "documents (formats text and tokens) into rows of max_length tokens, each of "
+                "which begins with the last token of the one before, so that every token is "
+                "predicted once; rows of other formats are dropped."),
           field("train_on", &O::train_on, {"all"}, kScalarOrList,
                 "Which messages of a conversation are trained on. all: the assistant's. last: the "
                 "last one of the assistant. A list of roles, as [assistant, tool]: every message "

@@ -63,21 +63,32 @@ Keys words_of(std::string_view text) {
   return words;
 }
 
-/// The format's ways, each as the keys that it needs.
-std::vector<Keys> ways_of(const RowFormat& format) {
-  std::vector<Keys> ways;
-  for (const auto way : std::views::split(format.keys, '|'))
-    ways.push_back(words_of(std::string_view(way.begin(), way.end())));
-  return ways;
+using Ways = std::vector<Keys>;
+
+/// The ways of each format, in the order of the table.
+std::vector<Ways> split_ways() {
+  std::vector<Ways> all;
+  for (const RowFormat& format : kRowFormats) {
+    Ways& ways = all.emplace_back();
+    for (const auto way : std::views::split(format.keys, '|'))
+      ways.push_back(words_of(std::string_view(way.begin(), way.end())));
+  }
+  return all;
 }
 
-/// The largest set of keys by which the row is of the format; empty: it is not.
-Keys match(const Row& row, const RowFormat& format) {
-  Keys best;
-  for (Keys& way : ways_of(format)) {
+/// The format's ways, each as the keys that it needs.
+const Ways& ways_of(const RowFormat& format) {
+  static const std::vector<Ways> ways = split_ways();
+  return ways[static_cast<std::size_t>(&format - kRowFormats.data())];
+}
+
+/// The largest set of keys by which the row is of the format; null: it is not.
+const Keys* match(const Row& row, const RowFormat& format) {
+  const Keys* best = nullptr;
+  for (const Keys& way : ways_of(format)) {
     const bool has_all =
         std::ranges::all_of(way, [&](const auto& key) { return row.contains(key); });
-    if (has_all && way.size() > best.size()) best = std::move(way);
+    if (has_all && (best == nullptr || way.size() > best->size())) best = &way;
   }
   return best;
 }
@@ -100,7 +111,7 @@ std::string keys_in_words(const RowFormat& format) {
 
 struct Match {
   const RowFormat* format;
-  Keys keys;
+  const Keys* keys;
 };
 
 [[noreturn]] void refuse_unknown(const Row& row) {
@@ -119,7 +130,7 @@ Keys known_keys(const std::string& format) {
   Keys keys;
   for (const RowFormat& one : kRowFormats) {
     if (format != "auto" && format != one.name) continue;
-    for (Keys& way : ways_of(one)) std::ranges::move(way, std::back_inserter(keys));
+    for (const Keys& way : ways_of(one)) std::ranges::copy(way, std::back_inserter(keys));
     std::ranges::move(words_of(one.optional), std::back_inserter(keys));
   }
   return keys;
@@ -151,12 +162,12 @@ const RowFormat& row_format_named(std::string_view name) {
 const RowFormat& row_format_of(const Row& row) {
   std::vector<Match> found;
   for (const RowFormat& format : kRowFormats)
-    if (Keys keys = match(row, format); !keys.empty()) found.push_back({&format, std::move(keys)});
+    if (const Keys* keys = match(row, format)) found.push_back({&format, keys});
   if (found.empty()) refuse_unknown(row);
   std::vector<const RowFormat*> best;
   for (const Match& one : found) {
     const bool is_part = std::ranges::any_of(
-        found, [&](const Match& other) { return is_part_of(one.keys, other.keys); });
+        found, [&](const Match& other) { return is_part_of(*one.keys, *other.keys); });
     if (!is_part) best.push_back(one.format);
   }
   Keys names;
@@ -177,8 +188,9 @@ const RowFormat& choose_format(const Row& first_row, const std::string& name,
 }
 
 Record to_record(Row row, const RowFormat& format) {
-  HONE_CHECK(DataError, !match(row, format).empty(), "expected a row of format {}, with {}; got {}",
-             format.name, keys_in_words(format), keys_of(row));
+  HONE_CHECK(DataError, match(row, format) != nullptr,
+             "expected a row of format {}, with {}; got {}", format.name, keys_in_words(format),
+             keys_of(row));
   return format.to_record(std::move(row));
 }
 

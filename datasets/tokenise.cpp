@@ -49,12 +49,28 @@ struct ExampleBlock {
   std::int64_t bytes_before = 0;
 };
 
-/// Cuts an example to its first `limit` tokens. False where that leaves nothing to train on.
-bool truncate(Example& example, std::int64_t limit) {
-  example.ids.resize(static_cast<std::size_t>(limit));
-  example.weights.resize(static_cast<std::size_t>(limit));
-  example.responses.resize(static_cast<std::size_t>(limit));
-  return example.trained_tokens() > 0;
+/// An example's tokens from `begin` on, `limit` of them at most.
+Example part_of(const Example& example, std::int64_t begin, std::int64_t limit) {
+  const std::int64_t end = std::min(begin + limit, example.length());
+  const auto cut = [&](const auto& all) {
+    return std::decay_t<decltype(all)>(all.begin() + begin, all.begin() + end);
+  };
+  return {.ids = cut(example.ids),
+          .weights = cut(example.weights),
+          .responses = cut(example.responses),
+          .straddling_tokens = example.straddling_tokens,
+          .prompt_differs = example.prompt_differs,
+          .changes = example.changes};
+}
+
+/// Rows of `limit` tokens, each beginning with the last token of the one before: the first token of
+/// a row is predicted by nothing, and so each of the document's is predicted once.
+std::vector<Example> split(const Example& example, std::int64_t limit) {
+  std::vector<Example> parts;
+  for (std::int64_t begin = 0; begin + 1 < example.length(); begin += limit - 1) {
+    parts.push_back(part_of(example, begin, limit));
+  }
+  return parts;
 }
 
 /// Reads files one after the other, in blocks of rows.
@@ -184,13 +200,16 @@ class BlockTokeniser {
                    ExampleBlock& done) const {
     value = rename_columns(std::move(value), context_.options.columns);
     const Record record = to_record(std::move(value), *block.format);
-    Example example = to_example(record, context_);
-    if (!fit(example, done.counts)) return;
-    example.file = block.file;
-    example.row = number;
+    std::vector<Example> examples = fit(to_example(record, context_), record.kind, done.counts);
+    if (examples.empty()) return;
     done.counts.rendered += record.kind == RecordKind::kConversation;
-    count_changes(std::exchange(example.changes, {}), block.reader->where(number), done.counts);
-    done.examples.push_back(std::move(example));
+    count_changes(examples[0].changes, block.reader->where(number), done.counts);
+    for (Example& example : examples) {
+      example.changes.clear();
+      example.file = block.file;
+      example.row = number;
+      done.examples.push_back(std::move(example));
+    }
   }
 
   /// Each kind once a row.
@@ -204,17 +223,28 @@ class BlockTokeniser {
     }
   }
 
-  /// False where the example is left out as too long.
-  bool fit(Example& example, RowCounts& counts) const {
+  /// The example, or what data.overlong makes of it where it is too long.
+  std::vector<Example> fit(Example example, RecordKind kind, RowCounts& counts) const {
     counts.longest = std::max(counts.longest, example.length());
-    if (limit_ <= 0 || example.length() <= limit_) return true;
-    HONE_CHECK(DataError, context_.options.overlong != "error",
+    std::vector<Example> kept;
+    if (limit_ <= 0 || example.length() <= limit_) {
+      kept.push_back(std::move(example));
+      return kept;
+    }
+    const std::string& overlong = context_.options.overlong;
+    HONE_CHECK(DataError, overlong != "error",
                "the row has {} tokens, more than {}; shorten it, raise data.max_length, or set "
-               "data.overlong to drop or truncate",
+               "data.overlong to drop, truncate or split",
                example.length(), limit_);
-    const bool is_kept = context_.options.overlong == "truncate" && truncate(example, limit_);
-    ++(is_kept ? counts.truncated : counts.dropped_overlong);
-    return is_kept;
+    const bool is_document = kind == RecordKind::kText || kind == RecordKind::kTokens;
+    if (overlong == "truncate") kept.push_back(part_of(example, 0, limit_));
+    if (overlong == "split" && is_document) kept = split(example, limit_);
+    std::erase_if(kept, [](const Example& part) { return part.trained_tokens() == 0; });
+    if (kept.empty())
+      ++counts.dropped_overlong;
+    else
+      ++(overlong == "split" ? counts.split : counts.truncated);
+    return kept;
   }
 
   const RowContext& context_;

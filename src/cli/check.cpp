@@ -37,6 +37,7 @@ ExitCode run_check(const Arguments& arguments, const Common& common) {
                                           {"rows", totals.rows},
                                           {"rows_dropped_overlong", counts.dropped_overlong},
                                           {"rows_truncated", counts.truncated},
+                                          {"documents_split", counts.split},
                                           {"rows_straddling", totals.straddling_rows},
                                           {"rows_text_dropped", rows_of(TemplateChange::kDropped)},
                                           {"rows_text_cut", rows_of(TemplateChange::kCut)},

@@ -39,7 +39,7 @@ void for_each_row(const datasets::LoadRequest& request,
 }
 
 ordered_json json_of(const Example& example, const std::vector<std::string>& files,
-                     const tokenizer::Tokenizer* tokenizer) {
+                     const datasets::TextTools& tools) {
   ordered_json row = {{"file", files.at(static_cast<std::size_t>(example.file))},
                       {"row", example.row},
                       {"tokens", example.length()},
@@ -47,11 +47,10 @@ ordered_json json_of(const Example& example, const std::vector<std::string>& fil
                       {"straddling_tokens", example.straddling_tokens},
                       {"ids", example.ids},
                       {"weights", example.weights}};
-  if (tokenizer == nullptr) return row;
-  row["texts"] = datasets::token_texts(example, *tokenizer);
+  if (tools.tokenizer == nullptr) return row;
+  row["texts"] = datasets::token_texts(example, *tools.tokenizer);
   for (std::size_t t = 0; t < example.ids.size(); ++t)
-    if (std::ranges::count(tokenizer->special().eos_ids, example.ids[t]) > 0)
-      row["stops"].push_back(t);
+    if (std::ranges::count(tools.stop_ids, example.ids[t]) > 0) row["stops"].push_back(t);
   return row;
 }
 
@@ -65,7 +64,7 @@ void print_text(const Example& example, const std::vector<std::string>& files,
     const datasets::PreviewStyle style = {.colour = colour,
                                           .borders = has_borders,
                                           .weights = true,
-                                          .stop_ids = setting.text.tokenizer->special().eos_ids};
+                                          .stop_ids = setting.tools.stop_ids};
     fmt::print("{}\n\n", datasets::preview(example, *setting.text.tokenizer, style));
   } else {
     fmt::print("ids      {}\nweights  {}\n\n", fmt::join(example.ids, " "),
@@ -81,8 +80,7 @@ std::int64_t show_rows(const RowSet& set, const DatasetSetting& setting,
   const auto show = [&](const Example& example) {
     if (example.row < arguments.row) return true;
     if (json) {
-      print_row(
-          json_of(example, set.files, setting.text.tokenizer ? &*setting.text.tokenizer : nullptr));
+      print_row(json_of(example, set.files, setting.tools));
     } else {
       print_text(example, set.files, setting, arguments.borders);
     }

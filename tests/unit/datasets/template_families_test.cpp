@@ -272,11 +272,12 @@ TEST_P(TemplateFamily, FitsTheTokenizerOfItsModels) {
   EXPECT_TRUE(test::contains(tokenizer::offer_templates(tokenizer_), GetParam().name));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, TemplateFamily, testing::ValuesIn(families()), [](const auto& info) {
-  std::string name = info.param.name;
-  std::erase(name, '-');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(All, TemplateFamily, testing::ValuesIn(families()),
+                         [](const auto& family) {
+                           std::string name = family.param.name;
+                           std::erase(name, '-');
+                           return name;
+                         });
 
 TEST(TemplateFamilies, AreAllInTheTable) {
   ASSERT_EQ(families().size(), tokenizer::named_templates().size());

@@ -156,6 +156,25 @@ TEST_F(TokenRows, BeyondTheLimitAreCutOnDemand) {
   EXPECT_EQ(dataset.counts().dropped_overlong, 1) << "the cut left no trained token";
 }
 
+TEST_F(TokenRows, BeyondTheLimitAreSplitSoThatEachTokenIsPredictedOnce) {
+  options_.overlong = "split";
+  options_.max_length = 3;
+  const Dataset dataset = read(
+      "{\"input_ids\":[1,2,3,4,5,6]}\n"
+      "{\"input_ids\":[1,2,3,4,5],\"completion_mask\":[0,0,0,1,1]}\n"
+      "{\"input_ids\":[7,8,9]}\n");
+  std::vector<std::vector<std::int32_t>> rows;
+  for (std::int64_t i = 0; i < dataset.size(); ++i) rows.push_back(dataset.example(i).ids);
+  EXPECT_EQ(rows, (std::vector<std::vector<std::int32_t>>{
+                      {1, 2, 3}, {3, 4, 5}, {5, 6}, {3, 4, 5}, {7, 8, 9}}));
+  EXPECT_EQ(dataset.totals().trained_tokens, 5 + 2 + 2);
+  EXPECT_EQ(dataset.example(3).weights, (std::vector<float>{0, 1, 1}))
+      << "the part without any goes";
+  EXPECT_EQ(dataset.where(2), dataset.where(0));
+  EXPECT_EQ(dataset.counts().split, 2);
+  EXPECT_EQ(dataset.counts().read, 3);
+}
+
 TEST_F(TokenRows, BeyondTheLimitAreRefusedOnDemand) {
   options_.overlong = "error";
   options_.max_length = 2;
