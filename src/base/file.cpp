@@ -152,7 +152,11 @@ LineFile::~LineFile() { ::close(fd_); }
 void LineFile::append(std::string_view line) {
   std::string whole(line);
   whole.push_back('\n');
-  write_all(fd_, whole.data(), whole.size(), path_, 0);
+  append_bytes(whole);
+}
+
+void LineFile::append_bytes(std::string_view bytes) {
+  write_all(fd_, bytes.data(), bytes.size(), path_, 0);
 }
 
 std::vector<std::string> files_matching(const std::string& pattern) {

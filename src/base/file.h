@@ -61,7 +61,7 @@ void publish_file(const std::filesystem::path& temporary, const std::filesystem:
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 
-/// Appends whole lines to a log that other programs follow while it grows.
+/// Appends whole lines or records to a log that other programs follow while it grows.
 class LineFile {
  public:
   /// @param keep_bytes the file is cut to this size first; what a resumed run has not yet done goes
@@ -73,6 +73,8 @@ class LineFile {
 
   /// One write call for the line and its newline, so that a reader never sees half of one.
   void append(std::string_view line);
+  /// The same without a newline.
+  void append_bytes(std::string_view bytes);
 
  private:
   std::filesystem::path path_;

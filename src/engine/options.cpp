@@ -73,7 +73,7 @@ const Table<RunOptions>& RunOptions::table() {
       "", "A hone config.",
       {section(&RunOptions::model), section(&RunOptions::adapter), section(&RunOptions::data),
        section(&RunOptions::train), section(&RunOptions::optim), section(&RunOptions::schedule),
-       section(&RunOptions::eval), section(&RunOptions::checkpoint)});
+       section(&RunOptions::eval), section(&RunOptions::checkpoint), section(&RunOptions::report)});
   return table;
 }
 

@@ -9,6 +9,7 @@
 #include "config/table.h"
 #include "datasets/options.h"
 #include "optim/options.h"
+#include "report/options.h"
 
 namespace hone::engine {
 
@@ -58,6 +59,7 @@ struct RunOptions {
   optim::ScheduleOptions schedule;
   EvalOptions eval;
   checkpoint::CheckpointOptions checkpoint;
+  report::ReportOptions report;
 
   static const config::Table<RunOptions>& table();
 };

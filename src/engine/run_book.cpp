@@ -2,12 +2,17 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <sstream>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
+#include "report/diagnosis.h"
+#include "report/history.h"
+#include "report/run_page.h"
 
 namespace hone::engine {
 
@@ -27,8 +32,10 @@ double seconds_since_start() {
 }
 
 RunBook::RunBook(std::filesystem::path run_folder, std::int64_t steps_done,
-                 std::int64_t total_steps, report::RunRecord record)
+                 std::int64_t total_steps, report::RunRecord record,
+                 const report::ReportOptions& options)
     : run_folder_(std::move(run_folder)),
+      options_(options),
       metrics_(run_folder_ / "metrics.jsonl", steps_done),
       progress_(total_steps),
       record_(std::move(record)) {
@@ -37,6 +44,13 @@ RunBook::RunBook(std::filesystem::path run_folder, std::int64_t steps_done,
   record_.steps = steps_done;
   if (steps_done > 0) record_.resumed_from_step = steps_done;
   report::write_run_record(run_folder_, record_);
+  if (std::ranges::count(options_.report_to, "tensorboard") > 0)
+    tensorboard_.emplace(run_folder_ / "tensorboard", steps_done);
+}
+
+void RunBook::append(std::int64_t step, const report::Metrics& metrics) {
+  metrics_.append(step, metrics);
+  if (tensorboard_) tensorboard_->append(step, metrics);
 }
 
 void RunBook::note_step(std::int64_t step, const StepReport& report, double seconds) {
@@ -57,12 +71,12 @@ void RunBook::note_step(std::int64_t step, const StepReport& report, double seco
                              {"time_s", seconds},
                              {"epoch", report.epoch}};
   metrics.insert(metrics.end(), report.extra.begin(), report.extra.end());
-  metrics_.append(step, metrics);
+  append(step, metrics);
   progress_.update({step, report.loss, report.learning_rate, tokens_per_s});
 }
 
 void RunBook::note_evaluation(std::int64_t step, const report::Metrics& metrics) {
-  metrics_.append(step, metrics);
+  append(step, metrics);
   std::string line;
   for (const auto& [name, value] : metrics) {
     if (name == "eval_loss") record_.final_eval_loss = std::get<double>(value);
@@ -81,6 +95,21 @@ void RunBook::close(const std::string& status, const std::string& error) {
   record_.wall_time_s = seconds_since_start();
   record_.peak_memory_bytes = report::process_memory().peak_bytes;
   report::write_run_record(run_folder_, record_);
+  try {
+    write_reports();
+  } catch (const Error& problem) {
+    log::warn("the run's report could not be written: {}", problem.what());
+  }
+}
+
+void RunBook::write_reports() const {
+  const bool wants_csv = std::ranges::count(options_.report_to, "csv") > 0;
+  if (!options_.html && !wants_csv) return;
+  const report::RunHistory run = report::read_run(run_folder_);
+  if (wants_csv) write_file_atomically(run_folder_ / "metrics.csv", report::metrics_csv(run));
+  for (const report::Diagnosis& one : report::diagnose(run))
+    log::info("curves  {}: {}. {}", one.name, one.what, one.advice);
+  if (options_.html) write_file_atomically(run_folder_ / "report.html", report::run_page({run}));
 }
 
 void check_finite(std::int64_t step, double loss, double grad_norm) {

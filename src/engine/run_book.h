@@ -2,11 +2,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "report/metrics_log.h"
+#include "report/options.h"
 #include "report/progress.h"
 #include "report/run_record.h"
+#include "report/tensorboard.h"
 
 namespace hone::engine {
 
@@ -21,26 +24,32 @@ struct StepReport {
   report::Metrics extra;
 };
 
-/// Keeps the books of a run: metrics.jsonl, the progress line, and run.json, which says "running"
-/// from the start, so that a killed run is told from one that ended.
+/// Keeps the books of a run: metrics.jsonl, the progress line, what section `report` asks for, and
+/// run.json, which says "running" from the start, so that a killed run is told from one that ended.
 class RunBook {
  public:
   /// @param steps_done 0, or the step that a resumed run goes on after
   RunBook(std::filesystem::path run_folder, std::int64_t steps_done, std::int64_t total_steps,
-          report::RunRecord record);
+          report::RunRecord record, const report::ReportOptions& options);
 
   void note_step(std::int64_t step, const StepReport& report, double seconds);
   void note_evaluation(std::int64_t step, const report::Metrics& metrics);
 
-  /// Writes run.json for the last time. @param status done, stopped or failed
+  /// Writes run.json for the last time, and the reports that tell of the whole run; where these
+  /// cannot be written, that is a warning. @param status done, stopped or failed
   void close(const std::string& status, const std::string& error = "");
 
   /// To be completed by the trainer before `close`.
   report::RunRecord& record() { return record_; }
 
  private:
+  void append(std::int64_t step, const report::Metrics& metrics);
+  void write_reports() const;
+
   std::filesystem::path run_folder_;
+  report::ReportOptions options_;
   report::MetricsLog metrics_;
+  std::optional<report::TensorBoardLog> tensorboard_;
   report::Progress progress_;
   report::SteadyThroughput throughput_;
   report::RunRecord record_;

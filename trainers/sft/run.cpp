@@ -82,7 +82,7 @@ ExitCode run(const config::Loaded<engine::RunOptions>& config, const engine::Pla
   introduce(trainer, placement);
 
   engine::RunBook book(options.train.output_dir, steps_done, trainer.total_steps,
-                       start_record(options, trainer));
+                       start_record(options, trainer), options.report);
   try {
     const bool done = engine::run_loop(trainer, book, options, steps_done, trainer.total_steps);
     book.record().base_sha256 = trainer.base_sha256.get();

@@ -1,0 +1,133 @@
+#include "report/chart.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/html.h"
+
+namespace hone::report {
+namespace {
+
+// The drawing's own units; the page scales it.
+constexpr double kLeft = 60, kRight = 384, kTop = 8, kBottom = 168;
+constexpr std::size_t kMostPoints = 400;
+
+struct Range {
+  double least = std::numeric_limits<double>::infinity();
+  double most = -std::numeric_limits<double>::infinity();
+
+  void take(double value) {
+    if (!std::isfinite(value)) return;
+    least = std::min(least, value);
+    most = std::max(most, value);
+  }
+  bool empty() const { return least > most; }
+  double place(double value, double from, double to) const {
+    return most > least ? from + (to - from) * (value - least) / (most - least) : (from + to) / 2;
+  }
+};
+
+struct Axes {
+  Range steps, values;
+
+  double x(double step) const { return steps.place(step, kLeft, kRight); }
+  double y(double value) const { return values.place(value, kBottom, kTop); }
+};
+
+Curve thinned(const Curve& curve) {
+  const std::size_t at_once = (curve.size() + kMostPoints - 1) / kMostPoints;
+  if (at_once <= 1) return curve;
+  Curve result;
+  for (std::size_t begin = 0; begin < curve.size(); begin += at_once) {
+    const std::size_t end = std::min(begin + at_once, curve.size());
+    double sum = 0;
+    for (std::size_t i = begin; i < end; ++i) sum += curve[i].value;
+    result.push_back({curve[end - 1].step, sum / double(end - begin)});
+  }
+  return result;
+}
+
+std::string in_digits(double value) {
+  return std::abs(value) >= 1000 && std::abs(value) < 1e7 ? fmt::format("{:.0f}", value)
+                                                          : fmt::format("{:.4g}", value);
+}
+
+std::string grid(const Axes& axes) {
+  std::string out;
+  for (const double value : ticks(axes.values.least, axes.values.most, 4))
+    out += fmt::format(
+        "<line x1={0:.0f} x2={1:.0f} y1=\"{2:.1f}\" y2=\"{2:.1f}\" /><text x={3:.0f} "
+        "y=\"{4:.1f}\" text-anchor=end>{5}</text>",
+        kLeft, kRight, axes.y(value), kLeft - 6, axes.y(value) + 4, in_digits(value));
+  for (const double step : ticks(axes.steps.least, axes.steps.most, 4))
+    out += fmt::format("<text x=\"{:.1f}\" y={:.0f} text-anchor=middle>{:.0f}</text>", axes.x(step),
+                       kBottom + 20, step);
+  return out;
+}
+
+/// A gap in the curve is a gap in the line; a point alone is a dot.
+std::string path(const Curve& curve, const Axes& axes, const std::string& style) {
+  std::string d;
+  bool is_drawing = false;
+  for (const Point& point : curve) {
+    if (!std::isfinite(point.value)) {
+      is_drawing = false;
+      continue;
+    }
+    d += fmt::format("{}{:.1f} {:.1f}", is_drawing ? "L" : "M", axes.x(double(point.step)),
+                     axes.y(point.value));
+    if (!is_drawing) d += "h.01";
+    is_drawing = true;
+  }
+  return fmt::format("<path class={} stroke-linecap=round d=\"{}\"/>\n", style, d);
+}
+
+}  // namespace
+
+std::vector<double> ticks(double least, double most, int count) {
+  if (!(most > least)) return {least};
+  const double rough = (most - least) / count;
+  const double power = std::pow(10, std::floor(std::log10(rough)));
+  double step = 10 * power;
+  for (const double factor : {1.0, 2.0, 2.5, 5.0})
+    if (factor * power >= rough) {
+      step = factor * power;
+      break;
+    }
+  std::vector<double> result;
+  // Numbered, so that no rounding adds up over the ticks.
+  for (double number = std::ceil(least / step); number * step <= most; ++number)
+    result.push_back(number * step);
+  return result;
+}
+
+std::string chart(const std::string& title, const std::vector<Line>& lines) {
+  Axes axes;
+  std::vector<Curve> curves;
+  for (const Line& line : lines) {
+    curves.push_back(thinned(*line.curve));
+    for (const Point& point : curves.back()) {
+      axes.steps.take(double(point.step));
+      axes.values.take(point.value);
+    }
+  }
+  if (axes.values.empty()) return {};
+  std::string out = fmt::format(
+      "<figure class=plot><figcaption><b>{0}</b></figcaption>\n<svg viewBox=\"0 0 400 196\" "
+      "role=img aria-label=\"{0} over the steps\">\n{1}\n",
+      html::escaped(title), grid(axes));
+  for (std::size_t i = 0; i < lines.size(); ++i) out += path(curves[i], axes, lines[i].style);
+  out += "</svg>\n";
+  if (lines.size() > 1) {
+    out += "<div class=legend>";
+    for (const Line& line : lines)
+      out += fmt::format("<span class={}><i></i>{}</span>", line.style, html::escaped(line.label));
+    out += "</div>";
+  }
+  return out + "</figure>\n";
+}
+
+}  // namespace hone::report
