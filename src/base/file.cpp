@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <utility>
 
@@ -69,7 +70,7 @@ std::string read_file(const std::filesystem::path& path) {
 }
 
 MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
-  const int fd = open_or_throw(path, O_RDONLY, "reading");
+  const int fd = open_or_throw(path, O_RDONLY | O_NONBLOCK, "reading");  // never waits for a pipe
   struct stat info {};
   const bool is_file = ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
   size_bytes_ = is_file ? static_cast<std::size_t>(info.st_size) : 0;
@@ -89,6 +90,14 @@ MappedFile::MappedFile(MappedFile&& other) noexcept
 
 MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_bytes_);
+}
+
+void release_pages(const std::byte* data, std::size_t size_bytes) {
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<std::uintptr_t>(data);
+  const std::uintptr_t into_page = begin % page;
+  // An advice: where the kernel does not take it, nothing but memory is lost.
+  ::madvise(reinterpret_cast<void*>(begin - into_page), size_bytes + into_page, MADV_DONTNEED);
 }
 
 AtomicFile::AtomicFile(std::filesystem::path path)

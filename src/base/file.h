@@ -31,6 +31,10 @@ class MappedFile {
   std::size_t size_bytes_ = 0;
 };
 
+/// Lets go of the pages of a mapped file that hold [data, data + size_bytes): they no longer count
+/// as this process's memory, and are read again where they are touched again.
+void release_pages(const std::byte* data, std::size_t size_bytes);
+
 /// A file that appears under its name complete, or not at all: written beside its place, flushed to
 /// the disk and renamed by `commit()`. Without `commit()` nothing is left behind.
 class AtomicFile {

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "datasets/rendering.h"
+#include "io/gguf.h"
 #include "model/load.h"
 
 namespace hone::engine {
@@ -19,11 +20,18 @@ fs::path models_folder() {
   return folder != nullptr ? folder : HONE_MODELS_FOLDER;
 }
 
+/// llama.cpp writes "no_vocab" where a model came without one.
+bool gguf_has_tokenizer(const fs::path& source) {
+  constexpr const char* kKey = "tokenizer.ggml.model";
+  const io::GgufFile file(source);
+  return file.has(kKey) && file.get_string(kKey) != "no_vocab";
+}
+
 /// A file is one itself: a .gguf, a tokenizer.json or a tokenizer.model.
 bool has_tokenizer(const fs::path& source) {
-  const bool is_one =
-      model::is_gguf(source) || source.extension() == ".json" || source.extension() == ".model";
-  return is_one || fs::exists(source / "tokenizer.json") || fs::exists(source / "tokenizer.model");
+  if (model::is_gguf(source)) return gguf_has_tokenizer(source);
+  return source.extension() == ".json" || source.extension() == ".model" ||
+         fs::exists(source / "tokenizer.json") || fs::exists(source / "tokenizer.model");
 }
 
 }  // namespace

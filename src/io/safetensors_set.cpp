@@ -35,6 +35,9 @@ bool is_pickle_name(const fs::path& path) {
       path.string(), folder.string()));
 }
 
+/// A link that leads nowhere counts: opening it says what is wrong.
+bool is_listed(const fs::path& path) { return fs::exists(fs::symlink_status(path)); }
+
 /// A few names and how many more there are.
 std::string listing(const std::vector<std::string>& names) {
   constexpr std::size_t kShown = 10;
@@ -69,7 +72,8 @@ std::map<std::string, std::string> read_weight_map(const fs::path& index_path) {
   std::map<std::string, std::string> weight_map;
   for (const auto& [name, file] : found->items()) {
     const fs::path shard = file.is_string() ? fs::path(file.get<std::string>()) : fs::path();
-    HONE_CHECK(DataError, !shard.empty() && shard == shard.filename() && shard != "..",
+    HONE_CHECK(DataError,
+               !shard.empty() && shard == shard.filename() && shard != ".." && shard != ".",
                "{}: weight_map['{}'] is {}, expected the name of a file in the same folder",
                index_path.string(), name, file.dump());
     weight_map.emplace(name, shard.string());
@@ -89,9 +93,9 @@ SafetensorsSet::SafetensorsSet(const fs::path& path) {
     open_shards(path);
   } else if (!fs::is_directory(path, ignored)) {
     add_all_of(files_.emplace_back(path));
-  } else if (fs::exists(path / kSingleFile)) {
+  } else if (is_listed(path / kSingleFile)) {
     add_all_of(files_.emplace_back(path / kSingleFile));
-  } else if (fs::exists(path / kIndexFile)) {
+  } else if (is_listed(path / kIndexFile)) {
     open_shards(path / kIndexFile);
   } else {
     throw_no_weights(path);
@@ -109,7 +113,7 @@ void SafetensorsSet::open_shards(const fs::path& index_path) {
   for (const auto& [tensor, file] : weight_map) names.insert(file);
   std::vector<std::string> missing;
   for (const std::string& name : names)
-    if (!fs::exists(folder / name)) missing.push_back(name);
+    if (std::error_code ignored; !fs::exists(folder / name, ignored)) missing.push_back(name);
   HONE_CHECK(DataError, missing.empty(),
              "{}: {} of {} shards that it lists are missing: {}. Download the model again",
              index_path.string(), missing.size(), names.size(), listing(missing));

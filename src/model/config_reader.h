@@ -58,7 +58,8 @@ class ConfigReader {
     if constexpr (std::is_same_v<T, bool>) {
       fits = value.is_boolean();
     } else if constexpr (std::is_integral_v<T>) {
-      fits = value.is_number_integer();
+      fits = value.is_number_integer() &&
+             (!value.is_number_unsigned() || std::in_range<T>(value.get<std::uint64_t>()));
     } else if constexpr (std::is_floating_point_v<T>) {
       fits = value.is_number();
     } else {

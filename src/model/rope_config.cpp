@@ -20,10 +20,15 @@ std::string canonical_type(std::string type) {
   return type;
 }
 
+bool is_positive(double number) { return number > 0; }
+
 void read_yarn(const ConfigReader& rope, RopeScaling& scaling) {
   scaling.beta_fast = rope.get<double>("beta_fast", scaling.beta_fast);
   scaling.beta_slow = rope.get<double>("beta_slow", scaling.beta_slow);
   scaling.truncate = rope.get<bool>("truncate", true);
+  HONE_CHECK(DataError, scaling.beta_fast > 0 && scaling.beta_slow > 0,
+             "{}: beta_fast {} and beta_slow {} should be positive", rope.where(),
+             scaling.beta_fast, scaling.beta_slow);
   const double natural = yarn_attention_factor(scaling.factor, rope.get<double>("mscale", 0.0),
                                                rope.get<double>("mscale_all_dim", 0.0));
   scaling.attention_factor = rope.get<double>("attention_factor", natural);
@@ -33,6 +38,9 @@ void read_longrope(const ConfigReader& rope, const Rope& of, RopeScaling& scalin
   const auto pairs = static_cast<std::size_t>(of.rotary_dim / 2);
   scaling.short_factor = rope.list<double>("short_factor", pairs);
   scaling.long_factor = rope.list<double>("long_factor", pairs);
+  for (const auto* factors : {&scaling.short_factor, &scaling.long_factor})
+    HONE_CHECK(DataError, std::all_of(factors->begin(), factors->end(), is_positive),
+               "{}: a divisor among {} is not positive", rope.where(), fmt::join(*factors, ", "));
   const double natural =
       longrope_attention_factor(scaling.factor, scaling.original_max_position_embeddings);
   scaling.attention_factor = rope.get<double>("attention_factor", natural);
@@ -67,12 +75,15 @@ RopeScaling read_scaling(const ConfigReader& config, const ConfigReader& rope, c
   if (scaling.type == "llama3") {
     scaling.low_freq_factor = rope.get<double>("low_freq_factor");
     scaling.high_freq_factor = rope.get<double>("high_freq_factor");
-    HONE_CHECK(DataError, scaling.low_freq_factor < scaling.high_freq_factor,
-               "{}: low_freq_factor {} is not below high_freq_factor {}", rope.where(),
-               scaling.low_freq_factor, scaling.high_freq_factor);
+    HONE_CHECK(DataError,
+               scaling.low_freq_factor > 0 && scaling.low_freq_factor < scaling.high_freq_factor,
+               "{}: low_freq_factor {} should be positive and below high_freq_factor {}",
+               rope.where(), scaling.low_freq_factor, scaling.high_freq_factor);
   }
   if (scaling.type == "yarn") read_yarn(rope, scaling);
   if (scaling.type == "longrope") read_longrope(rope, of, scaling);
+  HONE_CHECK(DataError, scaling.attention_factor > 0, "{}: attention_factor {} should be positive",
+             rope.where(), scaling.attention_factor);
   return scaling;
 }
 
@@ -85,13 +96,13 @@ Rope read_rope(const ConfigReader& config, const ConfigReader& rope, const Spec&
              result.theta);
   const double share =
       rope.get<double>("partial_rotary_factor", config.get<double>("partial_rotary_factor", 1.0));
+  HONE_CHECK(DataError, share > 0 && share <= 1,
+             "{}: partial_rotary_factor is {}; expected a share of a head", rope.where(), share);
   result.rotary_dim = static_cast<std::int64_t>(static_cast<double>(spec.head_dim) * share);
-  HONE_CHECK(
-      DataError,
-      result.rotary_dim > 0 && result.rotary_dim <= spec.head_dim && result.rotary_dim % 2 == 0,
-      "{}: {} of the {} elements of a head would turn (partial_rotary_factor {}); rotary "
-      "needs pairs",
-      rope.where(), result.rotary_dim, spec.head_dim, share);
+  HONE_CHECK(DataError, result.rotary_dim > 0 && result.rotary_dim % 2 == 0,
+             "{}: {} of the {} elements of a head would turn (partial_rotary_factor {}); rotary "
+             "needs pairs",
+             rope.where(), result.rotary_dim, spec.head_dim, share);
   if (is_scaled) result.scaling = read_scaling(config, rope, result, spec);
   return result;
 }

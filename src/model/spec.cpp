@@ -13,6 +13,12 @@
 namespace hone::model {
 namespace {
 
+/// Some ten times those of the largest models there are. A table of them is made before the weights
+/// are looked for, so that a lie is refused before it costs memory.
+constexpr std::int64_t kTooLarge = std::int64_t{1} << 31;  // for any size
+constexpr std::int64_t kMostLayers = 2'000;
+constexpr std::int64_t kMostExperts = 200'000;
+
 void read_keys(const ConfigReader& config, Spec& spec) {
   for (const ConfigKey& key : config_keys()) {
     if (!config.has(key.name)) {
@@ -51,8 +57,11 @@ bool slides_by_default(const ConfigReader& config, const Family& family, std::in
     case Windows::kUpper:
       return config.get<bool>("use_sliding_window", false) &&
              i >= config.get<std::int64_t>("max_window_layers", 28);
-    case Windows::kAllButNth:
-      return (i + 1) % config.get<std::int64_t>("sliding_window_pattern", family.full_every) != 0;
+    case Windows::kAllButNth: {
+      const auto every = config.get<std::int64_t>("sliding_window_pattern", family.full_every);
+      HONE_CHECK(DataError, every > 0, "{}: sliding_window_pattern is {}", config.where(), every);
+      return (i + 1) % every != 0;
+    }
   }
   return false;
 }
@@ -106,6 +115,9 @@ void read_moe(const ConfigReader& config, Spec& spec) {
              "{}: {} experts of size {}, {} for each token; expected at least one of each, and no "
              "more than there are",
              config.where(), moe.num_experts, moe.intermediate_size, moe.num_experts_per_tok);
+  HONE_CHECK(DataError, moe.num_experts <= kMostExperts / spec.num_hidden_layers,
+             "{}: {} experts in each of {} layers; expected at most {} together", config.where(),
+             moe.num_experts, spec.num_hidden_layers, kMostExperts);
   const std::int64_t step = config.get<std::int64_t>("decoder_sparse_step", 1);
   HONE_CHECK(DataError, step > 0, "{}: decoder_sparse_step is {}", config.where(), step);
   for (std::size_t i = 0; i < spec.layers.size(); ++i)
@@ -129,9 +141,10 @@ void read_head(const ConfigReader& config, Spec& spec) {
   });
   if (!is_classifier) return;
   spec.num_labels = config.has("id2label")
-                        ? static_cast<std::int64_t>(config.json().at("id2label").size())
+                        ? static_cast<std::int64_t>(config.object("id2label").json().size())
                         : config.get<std::int64_t>("num_labels", 2);
-  HONE_CHECK(DataError, spec.num_labels > 0, "{}: a classifier without labels", config.where());
+  HONE_CHECK(DataError, spec.num_labels > 0 && spec.num_labels < kTooLarge,
+             "{}: a classifier with {} labels", config.where(), spec.num_labels);
 }
 
 void check_activation(const ConfigReader& config, const Family& family) {
@@ -155,11 +168,14 @@ void check_consistent(const Spec& spec, const std::string& where) {
       {"head_dim", spec.head_dim},
       {"max_position_embeddings", spec.max_position_embeddings}};
   for (const auto& [key, size] : sizes)
-    HONE_CHECK(DataError, size > 0 && size < (std::int64_t{1} << 31),
-               "{}: `{}` is {}; expected a positive size", where, key, size);
-  HONE_CHECK(DataError, spec.num_hidden_layers <= 10'000,
-             "{}: `num_hidden_layers` is {}; expected at most 10,000", where,
-             spec.num_hidden_layers);
+    HONE_CHECK(DataError, size > 0 && size < kTooLarge, "{}: `{}` is {}; expected a positive size",
+               where, key, size);
+  HONE_CHECK(DataError, spec.num_hidden_layers <= kMostLayers,
+             "{}: `num_hidden_layers` is {}; expected at most {}", where, spec.num_hidden_layers,
+             kMostLayers);
+  HONE_CHECK(DataError, spec.num_attention_heads * spec.head_dim < kTooLarge,
+             "{}: {} heads of {} elements are no layer's", where, spec.num_attention_heads,
+             spec.head_dim);
   HONE_CHECK(DataError, spec.num_attention_heads % spec.num_key_value_heads == 0,
              "{}: num_attention_heads {} is not a multiple of num_key_value_heads {}", where,
              spec.num_attention_heads, spec.num_key_value_heads);

@@ -21,7 +21,10 @@ class Metadata {
 
   bool has(const char* key) const { return file_.has(prefix_ + key); }
   std::int64_t size(const char* key) const {
-    return static_cast<std::int64_t>(file_.get_u64(prefix_ + key));
+    const std::uint64_t stored = file_.get_u64(prefix_ + key);
+    HONE_CHECK(DataError, stored < (std::uint64_t{1} << 31), "{}: `{}{}` is {}, which is no size",
+               file_.path().string(), prefix_, key, stored);
+    return static_cast<std::int64_t>(stored);
   }
   std::int64_t size(const char* key, std::int64_t fallback) const {
     return has(key) ? size(key) : fallback;

@@ -37,9 +37,11 @@ def train(hone, run):
         f"data: {{train: '{DATA / 'data' / 'sft.jsonl'}'}}\n"
         f"train: {{output_dir: '{run}', max_steps: 8, precision: fp32}}\n"
         "report: {report_to: tensorboard}\n")
-    subprocess.run(command + ["train.max_steps=6"], cwd=run.parent, check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(command + ["train.max_steps=6"], cwd=run.parent, check=True,
+                   stderr=subprocess.DEVNULL)
     shutil.rmtree(run / "checkpoints" / "step-6")
-    subprocess.run(command + ["--resume", "auto"], cwd=run.parent, check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(command + ["--resume", "auto"], cwd=run.parent, check=True,
+                   stderr=subprocess.DEVNULL)
 
 
 def compare(run):
