@@ -218,7 +218,9 @@ TEST_F(Split, ARowStaysOnItsSideWhateverElseIsThere) {
   const std::set<std::string> some = eval_side(text_rows(500), {"--eval", "0.1"});
   for (const std::string& text : some) EXPECT_TRUE(all.contains(text));
   for (const std::string& text : all)
-    if (std::stoi(text.substr(4)) < 500) EXPECT_TRUE(some.contains(text));
+    if (std::stoi(text.substr(4)) < 500) {
+      EXPECT_TRUE(some.contains(text));
+    }
   EXPECT_NE(eval_side(text_rows(2000), {"--eval", "0.1", "--seed", "1"}), all);
 }
 
