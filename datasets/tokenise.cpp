@@ -304,8 +304,10 @@ class Collector {
 RowCounts tokenise(const LoadRequest& request, const std::function<bool(Example)>& take) {
   const std::int64_t limit = request.options.max_length.value_or(request.context_length);
   if (request.context_length > 0 && limit > request.context_length)
-    log::warn("data.max_length is {}, beyond the model's context of {} tokens", limit,
-              request.context_length);
+    log::warn(
+        "data.max_length is {}, beyond the model's context of {} tokens; model.rope_scaling "
+        "stretches it",
+        limit, request.context_length);
   const RowContext context(request.options, request.tools);
   RowBlocks reader(request.files, request.options);
   const BlockTokeniser tokeniser(context, limit);

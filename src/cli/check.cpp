@@ -22,7 +22,7 @@ ExitCode run_check(const Arguments& arguments, const Common& common) {
   const engine::RunOptions options = arguments.config.load(common).options;
   engine::place(common.device, options.train.precision, options.model.dtype);
   const std::filesystem::path base = engine::resolve_model(options.model.base);
-  const model::Spec spec = model::load_spec(base);
+  const model::Spec spec = model::load_spec(base, options.model.rope_scaling);
   const engine::Text text = engine::open_text(base, options.data.chat_template);
   const engine::RunData data = engine::load_run_data(options, text, spec);
 

@@ -77,8 +77,8 @@ std::unique_ptr<DatasetSetting> open_dataset_setting(const DatasetArguments& arg
   setting->text = engine::open_text(base, options.data.chat_template);
   model::Spec spec;
   if (has_model(base)) {
-    spec = model::load_spec(base);
-    setting->context_length = spec.max_position_embeddings;
+    spec = model::load_spec(base, options.model.rope_scaling);
+    setting->context_length = model::context_length(spec);
   }
   setting->tools = engine::text_tools(setting->text, spec);
   return setting;

@@ -23,6 +23,7 @@ constexpr Verb kVerbs[] = {
     {"logprobs", "Log-probability of every next token of rows.", declare_logprobs},
     {"report", "A page about a run, or about several side by side.", declare_report},
     {"runs", "The runs in a folder, as a table.", declare_runs},
+    {"score", "What a reward model or a classifier says of rows.", declare_logprobs},
     {"tokenize", "Text to token ids and offsets, or back.", declare_tokenize},
     {"data", "Look at what data becomes.", declare_data},
     {"explain", "What the keys of a config mean.", declare_explain},

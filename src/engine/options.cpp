@@ -13,7 +13,8 @@ const Table<ModelOptions>& ModelOptions::table() {
        field("dtype", &ModelOptions::dtype, "auto", choices({"auto", "fp32", "bf16"}),
              "What frozen weights are kept in; auto follows train.precision. Weights that are "
              "trained "
-             "are fp32 masters always.")});
+             "are fp32 masters always."),
+       section(&ModelOptions::rope_scaling)});
   return table;
 }
 

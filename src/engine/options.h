@@ -8,6 +8,7 @@
 #include "checkpoint/options.h"
 #include "config/table.h"
 #include "datasets/options.h"
+#include "model/rope_options.h"
 #include "optim/options.h"
 #include "report/options.h"
 
@@ -17,6 +18,7 @@ namespace hone::engine {
 struct ModelOptions {
   std::string base;
   std::string dtype;
+  model::RopeScalingOptions rope_scaling;
 
   static const config::Table<ModelOptions>& table();
 };

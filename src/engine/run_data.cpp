@@ -50,7 +50,7 @@ datasets::Dataset load_rows(const std::vector<std::string>& files,
 datasets::Dataset load_eval_data(const RunOptions& options, const Text& text,
                                  const model::Spec& spec) {
   return load_rows(options.data.eval, options.data, text_tools(text, spec),
-                   spec.max_position_embeddings);
+                   model::context_length(spec));
 }
 
 datasets::Sampler make_sampler(const RunOptions& options, const RunData& data) {
@@ -74,10 +74,10 @@ RunData load_run_data(const RunOptions& options, const Text& text, const model::
   const datasets::TextTools tools = text_tools(text, spec);
   if (options.data.sources.empty())
     sources.push_back(
-        load_rows(options.data.train, options.data, tools, spec.max_position_embeddings));
+        load_rows(options.data.train, options.data, tools, model::context_length(spec)));
   for (const datasets::SourceOptions& source : options.data.sources)
     sources.push_back(load_rows(source.files, datasets::options_of(source, options.data), tools,
-                                spec.max_position_embeddings));
+                                model::context_length(spec)));
   for (const datasets::Dataset& source : sources) data.source_sizes.push_back(source.size());
   data.train = datasets::join(sources);
   if (!options.data.eval.empty()) data.eval = load_eval_data(options, text, spec);

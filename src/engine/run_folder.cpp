@@ -79,6 +79,9 @@ void check_same_run(const fs::path& folder, const json& saved, const json& now) 
       differences.push_back(fmt::format("{}: then {}, now {}", key,
                                         saved.contains(key) ? saved[key].dump() : "not stated",
                                         value.dump()));
+  for (const auto& [key, value] : saved.items())
+    if (!now.contains(key))
+      differences.push_back(fmt::format("{}: then {}, now not stated", key, value.dump()));
   HONE_CHECK(CheckpointError, differences.empty(),
              "{}: was saved by another run:\n  {}\nGo on with the settings of then, or start a new "
              "run in another train.output_dir",
@@ -124,6 +127,8 @@ json identity_of(const RunOptions& options, const std::string& base_sha256,
                    {"adapter.trained", options.adapter.trains_adapter()}};
   if (const std::string mixture = datasets::mixture_text(options.data); !mixture.empty())
     identity["data.mixture"] = mixture;
+  if (options.model.rope_scaling.rope_type)
+    identity["model.rope_scaling"] = model::as_config(options.model.rope_scaling);
   return identity;
 }
 

@@ -1,8 +1,11 @@
 #include "engine/trainable.h"
 
 #include "base/error.h"
+#include "base/log.h"
 #include "checkpoint/folder_writer.h"
+#include "checkpoint/manifest.h"
 #include "model/load.h"
+#include "model/rope_config.h"
 #include "model/weights.h"
 
 namespace hone::engine {
@@ -33,6 +36,9 @@ adapters::Lora start_lora(model::Decoder& decoder, const AdapterOptions& options
   lora.options.lora_dropout = options.lora_dropout;
   return lora;
 }
+
+/// Where an adapter's manifest says which rope its base had, if not its own.
+constexpr const char* kRopeRecord = "rope_parameters";
 
 }  // namespace
 
@@ -77,8 +83,24 @@ std::filesystem::path save_product(const Trainable& trainable, model::Decoder& d
   } else {
     model::save_decoder(decoder, writer.folder(), base, decoder.compute_dtype);
   }
-  writer.commit(adapter ? "adapter" : "model", {{"base", base.string()}});
+  nlohmann::json about = {{"base", base.string()}};
+  if (decoder.spec.rope_is_overridden) {
+    about[kRopeRecord] = model::rope_parameters(decoder.spec.ropes.front());
+    if (adapter)
+      log::warn("{}: serve it on a base whose config.json has \"rope_parameters\": {}",
+                destination.string(), about[kRopeRecord].dump());
+  }
+  writer.commit(adapter ? "adapter" : "model", about);
   return destination;
+}
+
+model::RopeScalingOptions rope_of_adapter(const std::filesystem::path& adapter) {
+  if (!std::filesystem::exists(adapter / checkpoint::kManifestName)) return {};
+  const nlohmann::json about = checkpoint::read_manifest(adapter).about;
+  if (!about.contains(kRopeRecord)) return {};
+  log::info("rope    {}, as the adapter was trained with", about[kRopeRecord].dump());
+  return model::rope_options_from(about[kRopeRecord],
+                                  (adapter / checkpoint::kManifestName).string());
 }
 
 }  // namespace hone::engine

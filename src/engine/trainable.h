@@ -7,6 +7,7 @@
 
 #include "adapters/lora.h"
 #include "model/decoder.h"
+#include "model/rope_options.h"
 #include "optim/adamw.h"
 
 namespace hone::engine {
@@ -30,5 +31,9 @@ Trainable make_trainable(model::Decoder& decoder, const adapters::AdapterOptions
 std::filesystem::path save_product(const Trainable& trainable, model::Decoder& decoder,
                                    const std::filesystem::path& run_folder,
                                    const std::filesystem::path& base);
+
+/// The rope that an adapter's base had while it was trained, where that was not the base's own
+/// (model.rope_scaling), as save_product() records it; else options that change nothing.
+model::RopeScalingOptions rope_of_adapter(const std::filesystem::path& adapter);
 
 }  // namespace hone::engine

@@ -84,9 +84,10 @@ struct Decoder {
   torch::Dtype compute_dtype = torch::kFloat32;
   Tensor embed_tokens;  ///< [V, H]
   std::vector<Layer> layers;
-  Tensor norm;     ///< [H]
-  Tensor lm_head;  ///< [V, H]; the same tensor as embed_tokens where the two are tied
-  Tensor score;    ///< [num_labels, H], in the place of lm_head where the spec has labels
+  Tensor norm;        ///< [H]
+  Tensor lm_head;     ///< [V, H]; the same tensor as embed_tokens where the two are tied
+  Tensor score;       ///< [num_labels, H], in the place of lm_head where the spec has labels
+  Tensor score_bias;  ///< [num_labels], undefined where the head has none
 
   torch::Device device() const { return embed_tokens.device(); }
   Tensor head_weight() const { return lm_head.to(compute_dtype); }

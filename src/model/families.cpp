@@ -2,10 +2,9 @@
 
 #include <fmt/ranges.h>
 
-#include <algorithm>
 #include <array>
+#include <set>
 #include <string>
-#include <vector>
 
 #include "base/error.h"
 
@@ -32,26 +31,27 @@ constexpr kernels::Activation kGelu = kernels::Activation::kGeluTanh;
 
 constexpr std::array kFamilies = {
     // Llama 2 and 3, SmolLM2, TinyLlama, Yi, DeepSeek's distilled Llamas: arXiv:2307.09288
-    Family{.model_type = "llama", .architecture = "Llama", .gguf = "llama"},
+    Family{.model_type = "llama",
+           .architecture = "Llama",
+           .gguf = {.architecture = "llama", .interleaves = true}},
     // arXiv:2310.06825
-    Family{
-        .model_type = "mistral", .architecture = "Mistral", .gguf = "", .windows = Windows::kAll},
+    Family{.model_type = "mistral", .architecture = "Mistral", .windows = Windows::kAll},
     // Qwen 2 and 2.5: arXiv:2407.10671
     Family{.model_type = "qwen2",
            .architecture = "Qwen2",
-           .gguf = "",
+           .gguf = {.architecture = "qwen2"},
            .qkv_bias = true,
            .windows = Windows::kUpper},
     // arXiv:2505.09388
     Family{.model_type = "qwen3",
            .architecture = "Qwen3",
-           .gguf = "",
+           .gguf = {.architecture = "qwen3"},
            .qk_norm = QkNorm::kHead,
            .windows = Windows::kUpper},
     // arXiv:2408.00118
     Family{.model_type = "gemma2",
            .architecture = "Gemma2",
-           .gguf = "",
+           .gguf = {.architecture = "gemma2", .scales_by_hidden_at = 46},
            .names = kSandwich,
            .norms = NormPlacement::kAround,
            .norm_style = kGemmaNorm,
@@ -64,7 +64,7 @@ constexpr std::array kFamilies = {
     // The text part of Gemma 3: arXiv:2503.19786
     Family{.model_type = "gemma3_text",
            .architecture = "Gemma3",
-           .gguf = "",
+           .gguf = {.architecture = "gemma3", .scales_by_hidden_at = 62, .local_theta = 10000},
            .names = kSandwich,
            .norms = NormPlacement::kAround,
            .qk_norm = QkNorm::kHead,
@@ -78,49 +78,45 @@ constexpr std::array kFamilies = {
     // Phi 3, 3.5 and 4: arXiv:2404.14219
     Family{.model_type = "phi3",
            .architecture = "Phi3",
-           .gguf = "",
+           .gguf = {.architecture = "phi3"},
            .fuses_projections = true,
            .windows = Windows::kAll},
     // arXiv:2501.00656
     Family{.model_type = "olmo2",
            .architecture = "Olmo2",
-           .gguf = "",
+           .gguf = {.architecture = "olmo2"},
            .names = kPostOnly,
            .norms = NormPlacement::kAfter,
            .qk_norm = QkNorm::kWhole,
            .norm_style = kRoundOnce},
     // Granite 3: multipliers of embedding, residual, attention and logits
-    Family{.model_type = "granite", .architecture = "Granite", .gguf = ""},
+    Family{.model_type = "granite",
+           .architecture = "Granite",
+           .gguf = {.architecture = "granite", .interleaves = true}},
     // SmolLM 3: every fourth layer does not rotate (arXiv:2501.18795)
     Family{.model_type = "smollm3",
            .architecture = "SmolLM3",
-           .gguf = "",
+           .gguf = {.architecture = "smollm3", .interleaves = true},
            .tied_by_default = true,
            .skips_rope = true},
     // arXiv:2401.04088
     Family{.model_type = "mixtral",
            .architecture = "Mixtral",
-           .gguf = "",
+           .gguf = {.architecture = "llama", .interleaves = true},
            .names = kMixtral,
            .windows = Windows::kAll},
     Family{.model_type = "qwen3_moe",
            .architecture = "Qwen3Moe",
-           .gguf = "",
+           .gguf = {.architecture = "qwen3moe"},
            .names = kQwenMoe,
            .qk_norm = QkNorm::kHead,
            .windows = Windows::kAll},
 };
 
-const Family& find(std::string_view wanted, std::string_view Family::*name, const char* what,
-                   const std::string& where) {
-  std::vector<std::string_view> known;
-  for (const Family& family : kFamilies) {
-    if ((family.*name).empty()) continue;
-    if (family.*name == wanted) return family;
-    known.push_back(family.*name);
-  }
-  throw DataError(fmt::format("{}: the {} `{}` is not supported; hone knows {}", where, what,
-                              wanted, fmt::join(known, ", ")));
+[[noreturn]] void refuse(const char* what, std::string_view found,
+                         const std::set<std::string_view>& known, const std::string& where) {
+  throw DataError(fmt::format("{}: the {} `{}` is not supported; hone knows {}", where, what, found,
+                              fmt::join(known, ", ")));
 }
 
 }  // namespace
@@ -128,11 +124,24 @@ const Family& find(std::string_view wanted, std::string_view Family::*name, cons
 std::span<const Family> families() { return kFamilies; }
 
 const Family& family_of_type(std::string_view model_type, const std::string& where) {
-  return find(model_type, &Family::model_type, "model_type", where);
+  std::set<std::string_view> known;
+  for (const Family& family : kFamilies) {
+    if (family.model_type == model_type) return family;
+    known.insert(family.model_type);
+  }
+  refuse("model_type", model_type, known, where);
 }
 
-const Family& family_of_gguf(std::string_view architecture, const std::string& where) {
-  return find(architecture, &Family::gguf, "architecture", where);
+const Family& family_of_gguf(std::string_view architecture, bool has_experts,
+                             const std::string& where) {
+  std::set<std::string_view> known;
+  for (const Family& family : kFamilies) {
+    if (family.gguf.architecture.empty()) continue;
+    const bool fits = has_experts == (*family.names.experts != '\0');
+    if (family.gguf.architecture == architecture && fits) return family;
+    known.insert(family.gguf.architecture);
+  }
+  refuse(has_experts ? "architecture with experts" : "architecture", architecture, known, where);
 }
 
 }  // namespace hone::model

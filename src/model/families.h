@@ -28,12 +28,24 @@ struct LayerNames {
   const char* expert_down = "down_proj";
 };
 
+/// How llama.cpp keeps a family's models in its GGUF files.
+struct GgufLayout {
+  std::string_view architecture = "";  ///< `general.architecture`; empty: not read from GGUF
+  /// It turns neighbouring pairs of a head where Hugging Face turns halves: the rows of queries and
+  /// keys are interleaved.
+  bool interleaves = false;
+  /// The number of layers of the one size whose queries are scaled by hidden_size / heads.
+  std::int64_t scales_by_hidden_at = 0;
+  double local_theta =
+      0;  ///< base of the second rope, that of layers with a window; 0: no such rope
+};
+
 /// A family of models: all that its config.json does not say. One row of a table; a layer's code
 /// asks for these properties and never for a family's name.
 struct Family {
   std::string_view model_type;    ///< transformers' name
   std::string_view architecture;  ///< transformers' class, without "ForCausalLM"
-  std::string_view gguf;          ///< llama.cpp's general.architecture; empty: not read from GGUF
+  GgufLayout gguf = {};
   LayerNames names = {};
   NormPlacement norms = NormPlacement::kBefore;
   QkNorm qk_norm = QkNorm::kNone;
@@ -54,6 +66,8 @@ std::span<const Family> families();
 
 /// @throws DataError naming the file, the type found and those that there are
 const Family& family_of_type(std::string_view model_type, const std::string& where);
-const Family& family_of_gguf(std::string_view architecture, const std::string& where);
+/// @param has_experts tells Mixtral from Llama, which llama.cpp has under one name
+const Family& family_of_gguf(std::string_view architecture, bool has_experts,
+                             const std::string& where);
 
 }  // namespace hone::model

@@ -17,7 +17,10 @@ Tensor token_logps(const Decoder& decoder, const Tensor& hidden_NH, const Tensor
 
 Tensor scores(const Decoder& decoder, const Tensor& hidden_NH, const Tensor& rows_M) {
   const Tensor rows = hidden_NH.index_select(0, rows_M);
-  return at::linear(rows, decoder.score.to(rows.scalar_type())).to(torch::kFloat32);
+  const Tensor& bias = decoder.score_bias;
+  return at::linear(rows, decoder.score.to(rows.scalar_type()),
+                    bias.defined() ? bias.to(rows.scalar_type()) : bias)
+      .to(torch::kFloat32);
 }
 
 Tensor logits(const Decoder& decoder, const Tensor& hidden_MH) {

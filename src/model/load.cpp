@@ -4,8 +4,10 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "io/gguf.h"
 #include "io/safetensors.h"
+#include "model/rope_config.h"
 #include "model/weight_reader.h"
 
 namespace hone::model {
@@ -22,6 +24,20 @@ void check_model_exists(const fs::path& model) {
   io::refuse_pickle(model);
 }
 
+/// Says where weights are kept in another dtype than they are stored in, and what that loses.
+void tell_dtype(const std::string& stored, torch::Dtype kept, const fs::path& model) {
+  const std::string dtype = dtype_label(kept);
+  if (stored == dtype) return;
+  if (stored == "bf16" && kept == torch::kFloat16) {
+    log::warn(
+        "{}: stored as bf16 and kept as fp16, which reaches from 6e-8 to 65504 only: smaller "
+        "weights become 0, and quality is lost; bf16 or fp32 keeps them",
+        model.string());
+  } else {
+    log::info("weights {}: stored as {}, kept as {}", model.string(), stored, dtype);
+  }
+}
+
 std::vector<fs::path> weight_files(const fs::path& model) {
   if (is_gguf(model)) return {model};
   std::vector<fs::path> files;
@@ -35,10 +51,12 @@ std::vector<fs::path> weight_files(const fs::path& model) {
 
 bool is_gguf(const fs::path& model) { return model.extension() == ".gguf"; }
 
-Spec load_spec(const fs::path& model) {
+Spec load_spec(const fs::path& model, const RopeScalingOptions& rope_scaling) {
   check_model_exists(model);
-  return is_gguf(model) ? spec_from_gguf(io::GgufFile(model))
-                        : spec_from_config(model / "config.json");
+  Spec spec = is_gguf(model) ? spec_from_gguf(io::GgufFile(model))
+                             : spec_from_config(model / "config.json");
+  override_rope(rope_scaling, spec);
+  return spec;
 }
 
 Decoder load_decoder(const fs::path& model, const LoadOptions& options) {
@@ -49,8 +67,10 @@ Decoder load_decoder(const fs::path& model, const LoadOptions& options) {
   const WeightReader reader(model);
   decoder.spec =
       reader.gguf() ? spec_from_gguf(*reader.gguf()) : spec_from_config(model / "config.json");
+  override_rope(options.rope_scaling, decoder.spec);
   const std::vector<WeightSlot> slots = weight_slots(decoder);
   reader.check(slots, decoder.spec);
+  tell_dtype(reader.stored_type(slots.front()), options.weight_dtype, model);
   for (const WeightSlot& slot : slots)
     *slot.tensor = reader.read(slot, options.weight_dtype).to(options.device);
   tie_head(decoder);

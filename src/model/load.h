@@ -4,6 +4,7 @@
 #include <string>
 
 #include "model/decoder.h"
+#include "model/rope_options.h"
 
 namespace hone::model {
 
@@ -11,6 +12,7 @@ struct LoadOptions {
   torch::Dtype weight_dtype = torch::kFloat32;   ///< what the weights are kept in
   torch::Dtype compute_dtype = torch::kFloat32;  ///< what products are computed in
   torch::Device device = torch::kCPU;
+  RopeScalingOptions rope_scaling = {};  ///< in the place of the model's own, where it says a type
 };
 
 /// Loads a Hugging Face folder (config.json and safetensors, sharded or not) or a .gguf file, one
@@ -20,7 +22,7 @@ struct LoadOptions {
 Decoder load_decoder(const std::filesystem::path& model, const LoadOptions& options);
 
 /// What a model is described by, without its weights. @throws DataError
-Spec load_spec(const std::filesystem::path& model);
+Spec load_spec(const std::filesystem::path& model, const RopeScalingOptions& rope_scaling = {});
 
 /// Writes a Hugging Face folder: model.safetensors under transformers' names, config.json (the one
 /// of `base` where that is a folder, with the dtype set) and the tokenizer's files of `base`.

@@ -77,7 +77,8 @@ std::vector<double> rope_frequencies(const Rope& rope, std::int64_t document_len
 }
 
 bool depends_on_length(const Rope& rope) {
-  return rope.scaling.type == "dynamic" || rope.scaling.type == "longrope";
+  return rope.scaling.type == "dynamic" ||
+         (rope.scaling.type == "longrope" && rope.scaling.short_factor != rope.scaling.long_factor);
 }
 
 double yarn_attention_factor(double factor, double mscale, double mscale_all_dim) {

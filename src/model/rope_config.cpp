@@ -11,6 +11,8 @@
 namespace hone::model {
 namespace {
 
+using nlohmann::ordered_json;
+
 constexpr std::array<std::string_view, 6> kTypes = {"default", "linear", "dynamic",
                                                     "llama3",  "yarn",   "longrope"};
 
@@ -107,6 +109,32 @@ Rope read_rope(const ConfigReader& config, const ConfigReader& rope, const Spec&
   return result;
 }
 
+/// The keys that read_scaling() reads for this type.
+ordered_json scaling_json(const RopeScaling& s) {
+  ordered_json json = {{"rope_type", s.type}};
+  if (s.type == "default") return json;
+  json["factor"] = s.factor;
+  if (s.type == "linear" || s.type == "dynamic") return json;
+  json["original_max_position_embeddings"] =
+      static_cast<std::int64_t>(s.original_max_position_embeddings);
+  if (s.type == "llama3") {
+    json["low_freq_factor"] = s.low_freq_factor;
+    json["high_freq_factor"] = s.high_freq_factor;
+    return json;
+  }
+  json["attention_factor"] = s.attention_factor;
+  if (s.type == "yarn") {
+    json["beta_fast"] = s.beta_fast;
+    json["beta_slow"] = s.beta_slow;
+    json["truncate"] = s.truncate;
+  }
+  if (s.type == "longrope") {
+    json["short_factor"] = s.short_factor;
+    json["long_factor"] = s.long_factor;
+  }
+  return json;
+}
+
 bool slides(const LayerKind& layer) { return layer.window > 0; }
 
 /// Layers that see a window turn by the second rope.
@@ -135,11 +163,40 @@ void read_ropes(const ConfigReader& config, Spec& spec) {
   use_two_ropes(spec);
 }
 
+void override_rope(const RopeScalingOptions& options, Spec& spec) {
+  if (!options.rope_type) return;
+  const nlohmann::json given = as_config(options);
+  const ConfigReader reader(given, "model.rope_scaling");
+  Rope& rope = spec.ropes.front();
+  rope.theta = reader.get<double>("rope_theta", rope.theta);
+  rope.scaling = read_scaling(reader, reader, rope, spec);
+  spec.rope_is_overridden = true;
+}
+
+ordered_json rope_parameters(const Rope& rope) {
+  ordered_json parameters = scaling_json(rope.scaling);
+  parameters["rope_theta"] = rope.theta;
+  return parameters;
+}
+
 void write_rope(const Spec& spec, nlohmann::ordered_json& config) {
   const Rope& rope = spec.ropes.front();
-  HONE_ASSERT(spec.ropes.size() == 1 && rope.scaling.type == "default" &&
-              rope.rotary_dim == spec.head_dim);
+  if (config.contains("rope_parameters")) {
+    ordered_json& all = config["rope_parameters"];
+    ordered_json& own = all.contains("full_attention") ? all["full_attention"] : all;
+    ordered_json parameters = rope_parameters(rope);
+    if (own.contains("partial_rotary_factor"))
+      parameters["partial_rotary_factor"] = own["partial_rotary_factor"];
+    own = std::move(parameters);
+    return;
+  }
   config["rope_theta"] = rope.theta;
+  if (rope.rotary_dim != spec.head_dim)
+    config["partial_rotary_factor"] =
+        static_cast<double>(rope.rotary_dim) / static_cast<double>(spec.head_dim);
+  config.erase("rope_scaling");
+  if (rope.scaling.type != "default") config["rope_scaling"] = scaling_json(rope.scaling);
+  if (spec.ropes.size() > 1) config["rope_local_base_freq"] = spec.ropes[1].theta;
 }
 
 }  // namespace hone::model

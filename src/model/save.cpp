@@ -6,6 +6,7 @@
 #include "io/safetensors.h"
 #include "model/config_keys.h"
 #include "model/load.h"
+#include "model/rope_config.h"
 #include "model/weights.h"
 
 namespace hone::model {
@@ -48,6 +49,7 @@ void save_decoder(Decoder& decoder, const fs::path& folder, const fs::path& base
       if (fs::exists(base / name)) write_file_atomically(folder / name, read_file(base / name));
   ordered_json config =
       from_folder ? io::read_ordered_json(base / "config.json") : config_of(decoder.spec);
+  if (decoder.spec.rope_is_overridden) write_rope(decoder.spec, config);
   config.erase("torch_dtype");
   config["dtype"] = dtype_name(dtype);
   // The config comes last: a folder that has it is whole.

@@ -109,15 +109,7 @@ void read_moe(const ConfigReader& config, Spec& spec) {
   moe.norm_topk_prob = config.get<bool>("norm_topk_prob", spec.family->model_type == "mixtral");
   if (config.get<bool>("output_router_logits", false))
     moe.router_aux_loss_coef = config.get<double>("router_aux_loss_coef", 0.001);
-  HONE_CHECK(DataError,
-             moe.num_experts > 0 && moe.num_experts_per_tok > 0 &&
-                 moe.num_experts_per_tok <= moe.num_experts && moe.intermediate_size > 0,
-             "{}: {} experts of size {}, {} for each token; expected at least one of each, and no "
-             "more than there are",
-             config.where(), moe.num_experts, moe.intermediate_size, moe.num_experts_per_tok);
-  HONE_CHECK(DataError, moe.num_experts <= kMostExperts / spec.num_hidden_layers,
-             "{}: {} experts in each of {} layers; expected at most {} together", config.where(),
-             moe.num_experts, spec.num_hidden_layers, kMostExperts);
+  check_moe(spec, config.where());
   const std::int64_t step = config.get<std::int64_t>("decoder_sparse_step", 1);
   HONE_CHECK(DataError, step > 0, "{}: decoder_sparse_step is {}", config.where(), step);
   for (std::size_t i = 0; i < spec.layers.size(); ++i)
@@ -135,11 +127,13 @@ void read_moe(const ConfigReader& config, Spec& spec) {
 void read_head(const ConfigReader& config, Spec& spec) {
   if (!config.has("architectures") || !config.json().at("architectures").is_array()) return;
   const nlohmann::json& classes = config.json().at("architectures");
-  const bool is_classifier = std::any_of(classes.begin(), classes.end(), [](const auto& name) {
-    return name.is_string() &&
-           name.template get_ref<const std::string&>().ends_with("ForSequenceClassification");
-  });
-  if (!is_classifier) return;
+  const auto is_a = [&](std::string_view kind) {
+    return std::any_of(classes.begin(), classes.end(), [&](const nlohmann::json& name) {
+      return name.is_string() && name.get_ref<const std::string&>().ends_with(kind);
+    });
+  };
+  spec.scores_tokens = is_a("ForTokenClassification");
+  if (!spec.scores_tokens && !is_a("ForSequenceClassification")) return;
   spec.num_labels = config.has("id2label")
                         ? static_cast<std::int64_t>(config.object("id2label").json().size())
                         : config.get<std::int64_t>("num_labels", 2);
@@ -187,6 +181,26 @@ void check_consistent(const Spec& spec, const std::string& where) {
              "{}: the soft caps {} and {} should not be negative", where,
              spec.attn_logit_softcapping, spec.final_logit_softcapping);
   HONE_CHECK(DataError, spec.logits_scaling != 0, "{}: logits_scaling is 0", where);
+}
+
+void check_moe(const Spec& spec, const std::string& where) {
+  const MoeSpec& moe = spec.moe;
+  HONE_CHECK(DataError,
+             moe.num_experts > 0 && moe.num_experts_per_tok > 0 &&
+                 moe.num_experts_per_tok <= moe.num_experts && moe.intermediate_size > 0,
+             "{}: {} experts of size {}, {} for each token; expected at least one of each, and no "
+             "more than there are",
+             where, moe.num_experts, moe.intermediate_size, moe.num_experts_per_tok);
+  HONE_CHECK(DataError, moe.num_experts <= kMostExperts / spec.num_hidden_layers,
+             "{}: {} experts in each of {} layers; expected at most {} together", where,
+             moe.num_experts, spec.num_hidden_layers, kMostExperts);
+}
+
+std::int64_t context_length(const Spec& spec) {
+  const RopeScaling& scaling = spec.ropes.front().scaling;
+  const auto stretched =
+      static_cast<std::int64_t>(scaling.original_max_position_embeddings * scaling.factor);
+  return std::max(spec.max_position_embeddings, stretched);
 }
 
 Spec spec_from_config(const std::filesystem::path& config_json) {

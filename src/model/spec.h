@@ -60,10 +60,12 @@ struct Spec {
   std::int64_t head_dim = 0;
   std::int64_t max_position_embeddings = 0;
   std::int64_t num_labels = 0;  ///< outputs of the head `score`; 0: the head is a language model's
+  bool scores_tokens = false;   ///< that head says something of every token, and has a bias
   double rms_norm_eps = 1e-6;
 
-  std::vector<LayerKind> layers;  ///< one for each
-  std::vector<Rope> ropes;        ///< one, or two where local and global layers differ
+  std::vector<LayerKind> layers;    ///< one for each
+  std::vector<Rope> ropes;          ///< one, or two where local and global layers differ
+  bool rope_is_overridden = false;  ///< the first is not what the model's own files say
   MoeSpec moe;
 
   double attention_scale = 0;         ///< of the scores
@@ -92,8 +94,13 @@ Spec spec_from_config(const std::filesystem::path& config_json);
 /// @throws DataError as above
 Spec spec_from_gguf(const io::GgufFile& file);
 
+/// Tokens that a document may have: what the model was trained on, stretched by its rope.
+std::int64_t context_length(const Spec& spec);
+
 /// Refuses sizes that cannot be those of a model. @param where the file, for the message
 /// @throws DataError
 void check_consistent(const Spec& spec, const std::string& where);
+/// The same of its experts.
+void check_moe(const Spec& spec, const std::string& where);
 
 }  // namespace hone::model

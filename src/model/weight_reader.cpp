@@ -55,6 +55,7 @@ class Misfits {
 /// Weights that older checkpoints carry and that say nothing: tables that are computed.
 bool is_redundant(std::string_view name, const Spec& spec) {
   return name.ends_with("rotary_emb.inv_freq") || name == "rope_freqs.weight" ||
+         name == "rope_factors_long.weight" || name == "rope_factors_short.weight" ||
          (spec.tie_word_embeddings && name == "lm_head.weight");
 }
 
@@ -129,16 +130,24 @@ std::vector<std::string_view> WeightReader::names() const {
   return names;
 }
 
+/// A slot's own shape, or that of a layer's experts one upon another.
+Shape WeightReader::stored_shape(const WeightSlot& slot, const Spec& spec) const {
+  Shape shape = slot.shape;
+  if (gguf_ && slot.gguf_expert >= 0) shape.insert(shape.begin(), spec.moe.num_experts);
+  return shape;
+}
+
 void WeightReader::check(const std::vector<WeightSlot>& slots, const Spec& spec) const {
   Misfits misfits;
   std::set<std::string_view> known;
   for (const WeightSlot& slot : slots) {
-    known.insert(name_of(slot));
+    if (!known.insert(name_of(slot)).second) continue;  // experts of one tensor
     const std::optional<Stored> stored = find(slot);
+    const Shape expected = stored_shape(slot, spec);
     if (!stored) {
       misfits.missing(name_of(slot));
-    } else if (stored->shape() != slot.shape) {
-      misfits.misshapen(slot, stored->shape(), slot.shape);
+    } else if (stored->shape() != expected) {
+      misfits.misshapen(slot, stored->shape(), expected);
     } else if (stored->view && !is_float(stored->view->dtype)) {
       misfits.mistyped(slot.name, io::dtype_name(stored->view->dtype));
     }
@@ -148,18 +157,29 @@ void WeightReader::check(const std::vector<WeightSlot>& slots, const Spec& spec)
   misfits.refuse_if_any(model_);
 }
 
+std::string WeightReader::stored_type(const WeightSlot& slot) const {
+  const std::optional<Stored> stored = find(slot);
+  HONE_ASSERT(stored, "{} was not checked", slot.name);
+  if (stored->view != nullptr) return dtype_label(stored->dtype());
+  if (stored->blocks->type_name == "f32") return "fp32";
+  return stored->blocks->type_name == "f16" ? "fp16" : stored->blocks->type_name;
+}
+
 Tensor WeightReader::read(const WeightSlot& slot, torch::Dtype dtype) const {
   const std::optional<Stored> stored = find(slot);
-  HONE_ASSERT(stored && stored->shape() == slot.shape, "{} was not checked", slot.name);
+  HONE_ASSERT(stored, "{} was not checked", slot.name);
   const Tensor result = torch::empty(slot.shape, dtype);
   const Tensor rows = result.view({-1, slot.shape.back()});
   const std::int64_t at_once = std::max<std::int64_t>(kElementsAtOnce / rows.size(1), 1);
+  const bool is_stacked = gguf_ && slot.gguf_expert >= 0;
+  const std::int64_t before = is_stacked ? slot.gguf_expert * rows.size(0) : 0;
   Tensor buffer = torch::empty({std::min(at_once, rows.size(0)), rows.size(1)}, stored->dtype());
   for (std::int64_t first = 0; first < rows.size(0); first += at_once) {
     const std::int64_t count = std::min(at_once, rows.size(0) - first);
     Tensor part = buffer.narrow(0, 0, count);
-    stored->read_rows(first, count, part);
+    stored->read_rows(before + first, count, part);
     stored->release();
+    if (gguf_ && slot.gguf_offset != 0) part.add_(slot.gguf_offset);
     const Tensor target = rows.narrow(0, first, count).copy_(part);
     HONE_CHECK(DataError, all_finite(target), "{}: {} holds a value that is not finite{}",
                model_.string(), slot.name,

@@ -28,12 +28,16 @@ class WeightReader {
   ///         shape, or of a type that is no float
   void check(const std::vector<WeightSlot>& slots, const Spec& spec) const;
 
+  /// "bf16", "fp32", "q4_1": what a weight is stored as. To be called after check().
+  std::string stored_type(const WeightSlot& slot) const;
+
   /// One weight, as Hugging Face lays it out, on the CPU. To be called after check().
   /// @throws DataError where a value is not finite in `dtype`
   Tensor read(const WeightSlot& slot, torch::Dtype dtype) const;
 
  private:
   struct Stored;
+  std::vector<std::int64_t> stored_shape(const WeightSlot& slot, const Spec& spec) const;
   const std::string& name_of(const WeightSlot& slot) const;
   std::optional<Stored> find(const WeightSlot& slot) const;
   std::vector<std::string_view> names() const;

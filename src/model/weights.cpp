@@ -6,46 +6,59 @@
 namespace hone::model {
 namespace {
 
+/// llama.cpp multiplies by the norm's weight as it is stored, so Gemma's are stored with their 1.
+double norm_offset(const Family& family) { return -double(family.norm_style.weight_offset); }
+
 /// Slots of one layer, as they are put together.
 class LayerSlots {
  public:
-  LayerSlots(std::vector<WeightSlot>& slots, std::size_t index)
+  LayerSlots(std::vector<WeightSlot>& slots, const Family& family, std::size_t index)
       : slots_(slots),
+        family_(family),
         hf_(fmt::format("model.layers.{}.", index)),
         gguf_(fmt::format("blk.{}.", index)) {}
 
   /// @param name empty: the family has no such norm
   void vector(const char* name, const char* gguf_name, std::int64_t size, Tensor& tensor) {
     if (*name != '\0')
-      slots_.push_back({hf_ + name + ".weight", gguf_ + gguf_name + ".weight", {size}, &tensor});
+      slots_.push_back({.name = hf_ + name + ".weight",
+                        .gguf_name = gguf_ + gguf_name + ".weight",
+                        .shape = {size},
+                        .tensor = &tensor,
+                        .gguf_offset = norm_offset(family_)});
   }
 
-  void matrix(const char* name, std::int64_t out, std::int64_t in, Tensor& tensor) {
-    slots_.push_back({hf_ + name + ".weight", "", {out, in}, &tensor});
+  void matrix(const char* name, const char* gguf_name, std::int64_t out, std::int64_t in,
+              Tensor& tensor) {
+    slots_.push_back({hf_ + name + ".weight", gguf_ + gguf_name + ".weight", {out, in}, &tensor});
   }
 
   struct Size {
     std::int64_t out, in;
     bool has_bias = false;
-    std::int64_t interleaved_heads = 0;
+    std::int64_t rotated_heads = 0;
+    std::int64_t expert = -1;
   };
   void linear(const std::string& name, const char* gguf_name, const Size& size, Linear& linear) {
     linear.name = hf_ + name;
+    const std::int64_t interleaved_heads = family_.gguf.interleaves ? size.rotated_heads : 0;
     slots_.push_back({linear.name + ".weight",
                       gguf_ + gguf_name + ".weight",
                       {size.out, size.in},
                       &linear.weight,
-                      size.interleaved_heads});
+                      interleaved_heads,
+                      size.expert});
     if (size.has_bias)
       slots_.push_back({linear.name + ".bias",
                         gguf_ + gguf_name + ".bias",
                         {size.out},
                         &linear.bias,
-                        size.interleaved_heads});
+                        interleaved_heads});
   }
 
  private:
   std::vector<WeightSlot>& slots_;
+  const Family& family_;
   std::string hf_, gguf_;
 };
 
@@ -74,13 +87,16 @@ void attention_slots(const Spec& s, LayerSlots& slots, Layer& layer) {
 void expert_slots(const Spec& s, LayerSlots& slots, Layer& layer) {
   const LayerNames& names = s.family->names;
   const std::int64_t h = s.hidden_size, i = s.moe.intermediate_size;
-  slots.matrix(names.router, s.moe.num_experts, h, layer.router);
+  slots.matrix(names.router, "ffn_gate_inp", s.moe.num_experts, h, layer.router);
   layer.experts.resize(static_cast<std::size_t>(s.moe.num_experts));
   for (std::size_t e = 0; e < layer.experts.size(); ++e) {
     const std::string prefix = fmt::format("{}.{}.", names.experts, e);
-    slots.linear(prefix + names.expert_gate, "", {i, h}, layer.experts[e].gate_proj);
-    slots.linear(prefix + names.expert_up, "", {i, h}, layer.experts[e].up_proj);
-    slots.linear(prefix + names.expert_down, "", {h, i}, layer.experts[e].down_proj);
+    const auto expert = static_cast<std::int64_t>(e);
+    const LayerSlots::Size in{.out = i, .in = h, .expert = expert};
+    const LayerSlots::Size out{.out = h, .in = i, .expert = expert};
+    slots.linear(prefix + names.expert_gate, "ffn_gate_exps", in, layer.experts[e].gate_proj);
+    slots.linear(prefix + names.expert_up, "ffn_up_exps", in, layer.experts[e].up_proj);
+    slots.linear(prefix + names.expert_down, "ffn_down_exps", out, layer.experts[e].down_proj);
   }
 }
 
@@ -119,7 +135,7 @@ std::vector<WeightSlot> weight_slots(Decoder& decoder) {
                    &decoder.embed_tokens});
   for (std::size_t i = 0; i < decoder.layers.size(); ++i) {
     Layer& layer = decoder.layers[i];
-    LayerSlots of_layer(slots, i);
+    LayerSlots of_layer(slots, *spec.family, i);
     attention_slots(spec, of_layer, layer);
     const LayerNames& names = spec.family->names;
     of_layer.vector(names.mlp_pre_norm, "ffn_norm", spec.hidden_size, layer.mlp_pre_norm);
@@ -129,7 +145,13 @@ std::vector<WeightSlot> weight_slots(Decoder& decoder) {
     else
       mlp_slots(spec, of_layer, layer);
   }
-  slots.push_back({"model.norm.weight", "output_norm.weight", {spec.hidden_size}, &decoder.norm});
+  slots.push_back({.name = "model.norm.weight",
+                   .gguf_name = "output_norm.weight",
+                   .shape = {spec.hidden_size},
+                   .tensor = &decoder.norm,
+                   .gguf_offset = norm_offset(*spec.family)});
+  if (spec.scores_tokens)
+    slots.push_back({"score.bias", "", {spec.num_labels}, &decoder.score_bias});
   if (spec.num_labels > 0)
     slots.push_back({"score.weight", "", {spec.num_labels, spec.hidden_size}, &decoder.score});
   else if (!spec.tie_word_embeddings)
@@ -160,6 +182,13 @@ torch::Dtype to_torch(io::DType dtype) {
     if (row.io == dtype) return row.torch;
   throw DataError(
       fmt::format("the dtype {} has no counterpart in LibTorch", io::dtype_name(dtype)));
+}
+
+std::string dtype_label(torch::Dtype dtype) {
+  if (dtype == torch::kFloat32) return "fp32";
+  if (dtype == torch::kBFloat16) return "bf16";
+  if (dtype == torch::kFloat16) return "fp16";
+  return torch::toString(dtype);
 }
 
 Tensor to_tensor(const io::TensorView& view) {

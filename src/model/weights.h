@@ -16,8 +16,10 @@ struct WeightSlot {
   std::string gguf_name;            ///< llama.cpp: blk.0.attn_q.weight
   std::vector<std::int64_t> shape;  ///< as in Hugging Face files
   Tensor* tensor;                   ///< inside the decoder it was made from
-  /// Heads whose rows llama.cpp interleaves for its rotary layout; 0 where it does not.
-  std::int64_t interleaved_heads = 0;
+  // What llama.cpp's converter does to it:
+  std::int64_t interleaved_heads = 0;  ///< heads whose rows are interleaved; 0: they are not
+  std::int64_t gguf_expert = -1;       ///< its place where the experts of a layer are stacked
+  double gguf_offset = 0;              ///< what is to be added to the stored values
 };
 
 /// The table of weights that `decoder.spec` asks for, each once (a tied head is not listed), in the
@@ -51,5 +53,8 @@ class HostTensors {
 };
 
 torch::Dtype to_torch(io::DType dtype);
+
+/// "fp32", "bf16", ...: what configs call a dtype.
+std::string dtype_label(torch::Dtype dtype);
 
 }  // namespace hone::model

@@ -45,13 +45,15 @@ SftTrainer setup(const config::Loaded<engine::RunOptions>& config,
   const fs::path base = engine::resolve_model(options.model.base);
   const auto seed = static_cast<std::uint64_t>(options.train.seed);
 
-  engine::RunData data = engine::load_run_data(
-      options, engine::open_text(base, options.data.chat_template), model::load_spec(base));
+  engine::RunData data =
+      engine::load_run_data(options, engine::open_text(base, options.data.chat_template),
+                            model::load_spec(base, options.model.rope_scaling));
   datasets::Sampler sampler = engine::make_sampler(options, data);
   const std::int64_t total_steps = engine::total_steps(options.train, sampler);
 
-  model::Decoder decoder = model::load_decoder(
-      base, {placement.weight_dtype, placement.compute_dtype, placement.device});
+  model::Decoder decoder =
+      model::load_decoder(base, {placement.weight_dtype, placement.compute_dtype, placement.device,
+                                 options.model.rope_scaling});
   engine::Trainable trainable =
       engine::make_trainable(decoder, options.adapter, config.given, seed);
   optim::AdamW optimizer(trainable.parameters, options.optim);

@@ -151,6 +151,21 @@ TEST(RewardHead, RewardsAndGradientsAgree) {
   for (const WeightSlot& slot : slots) expect_gradient(slot, to_tensor(*grads.find(slot.name)));
 }
 
+TEST(ScoringHead, SaysWhatTransformersSaysOfRowsAndTokens) {
+  for (const char* name : {"llama_classifier", "qwen2_token_value"}) {
+    const fs::path folder = test::fixture(std::string("models/") + name);
+    const io::SafetensorsFile io(folder / "io.safetensors");
+    const TokenStream tokens = flatten(io).tokens;
+    const Decoder model = load_decoder(folder, {});
+    const Tensor last = torch::tensor(std::vector<std::int64_t>(tokens.cu_seqlens.begin() + 1,
+                                                                tokens.cu_seqlens.end())) -
+                        1;
+    const Tensor rows = model.spec.scores_tokens ? torch::arange(tokens.ids_N.size(0)) : last;
+    const Tensor got = scores(model, hidden_states(model, tokens), rows);
+    EXPECT_LT(relative_error(got, to_tensor(*io.find("scores"))), 1e-5) << name;
+  }
+}
+
 constexpr const char* kModels[] = {"llama", "llama_rope_llama3", "mistral", "qwen2", "qwen3",
                                    "gemma2", "gemma3_text", "phi3", "mixtral", "qwen3_moe",
                                    // Kept here: tests/data/models/make_models.py.

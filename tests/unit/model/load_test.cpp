@@ -71,6 +71,20 @@ TEST(LoadDecoder, RefusesValuesThatAreNotFinite) {
                      "layers.1.self_attn.v_proj.weight holds a value that is not finite"));
 }
 
+TEST(LoadDecoder, SaysAloudWhatAnotherDtypeLoses) {
+  const TinyCopy tiny;
+  Decoder decoder = load_decoder(tiny.path, {});
+  save_decoder(decoder, tiny.folder / "bf16", tiny.path, torch::kBFloat16);
+  const auto said = [&](torch::Dtype dtype) {
+    testing::internal::CaptureStderr();
+    load_decoder(tiny.folder / "bf16", {.weight_dtype = dtype});
+    return testing::internal::GetCapturedStderr();
+  };
+  EXPECT_EQ(said(torch::kBFloat16), "");
+  EXPECT_TRUE(test::contains(said(torch::kFloat32), "stored as bf16, kept as fp32"));
+  EXPECT_TRUE(test::contains(said(torch::kFloat16), "warning: "));
+}
+
 TEST(SaveDecoder, LoadsBackBitForBit) {
   const TinyCopy tiny;
   Decoder decoder = load_decoder(tiny.path, {});
