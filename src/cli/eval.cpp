@@ -5,6 +5,7 @@
 #include "base/philox.h"
 #include "cli/config_arguments.h"
 #include "cli/model_arguments.h"
+#include "cli/sampling_arguments.h"
 #include "engine/evaluate.h"
 #include "engine/run_data.h"
 #include "engine/suite.h"
@@ -21,7 +22,8 @@ struct Arguments {
   ConfigArguments config;
   ModelArguments model;
   std::string data, chat_template, answers;
-  std::vector<std::string> metrics, stop;
+  std::vector<std::string> metrics;
+  eval::StopTexts stops;
   std::string pattern, schema;
   std::int64_t limit = 0, max_new_tokens = 0;
   std::size_t samples = 3;
@@ -38,7 +40,6 @@ engine::RunOptions options_of(const Arguments& arguments, const Common& common) 
   if (named) {
     options.model.base = arguments.model.model;
     options.data.eval = {arguments.data};
-    options.train.precision = "auto";
     if (!common.seed.empty()) options.train.seed = std::stoll(common.seed);
   }
   if (arguments.model.dtype != "auto") options.train.precision = arguments.model.dtype;
@@ -60,7 +61,7 @@ eval::SuiteOptions main_entry(const Arguments& arguments, const engine::RunOptio
   entry.max_new_tokens =
       arguments.max_new_tokens > 0 ? arguments.max_new_tokens : options.eval.max_new_tokens;
   entry.limit = arguments.limit;
-  entry.stop = arguments.stop;
+  entry.stop = arguments.stops.texts;
   entry.pattern = arguments.pattern;
   entry.schema = arguments.schema;
   const auto needs = [&](const char* metric, const char* flag, bool is_there) {
@@ -213,7 +214,7 @@ Action declare_eval(CLI::App& command, const Common& common) {
   command.add_option("--limit", a.limit, "Only the first so many rows")->check(CLI::PositiveNumber);
   command.add_option("--max-new-tokens", a.max_new_tokens, "Length at which an answer is cut")
       ->check(CLI::PositiveNumber);
-  command.add_option("--stop", a.stop, "Text that ends an answer; may be given again");
+  declare_stops(command, a.stops);
   command.add_option("--pattern", a.pattern, "Regular expression of regex_match");
   command.add_option("--schema", a.schema, "JSON Schema of json_schema_match");
   command.add_flag("--compare-base", a.compare_base,

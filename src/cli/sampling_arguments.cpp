@@ -2,6 +2,15 @@
 
 namespace hone::cli {
 
+void declare_stops(CLI::App& command, eval::StopTexts& stops) {
+  command
+      .add_option("--stop", stops.texts,
+                  "Text that ends an answer and is not part of it; may be given again")
+      ->check([](const std::string& text) {
+        return std::string(text.empty() ? "expected a text that is not empty" : "");
+      });
+}
+
 void SamplingArguments::declare(CLI::App& command) {
   command
       .add_option("--max-new-tokens", options.max_new_tokens, "Length at which an answer is cut")
@@ -26,8 +35,7 @@ void SamplingArguments::declare(CLI::App& command) {
                   "Above 1: tokens that are there already become less likely")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command.add_option("--stop", stops.texts,
-                     "Text that ends an answer and is not part of it; may be given again");
+  declare_stops(command, stops);
 }
 
 model::SamplingOptions SamplingArguments::options_for(const engine::Text& text,

@@ -9,6 +9,9 @@
 
 namespace hone::cli {
 
+/// --stop, for a verb that generates.
+void declare_stops(CLI::App& command, eval::StopTexts& stops);
+
 /// How a verb that generates chooses tokens and knows the end of an answer.
 struct SamplingArguments {
   model::SamplingOptions options;

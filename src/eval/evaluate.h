@@ -31,7 +31,7 @@ struct Setting {
 /// What an evaluation found.
 struct Evaluation {
   std::string name;
-  std::vector<Tally> tallies;  ///< one for each metric, in the order of the options
+  std::vector<Tally> tallies = {};  ///< one for each metric, in the order of the options
   std::int64_t rows = 0;
   std::int64_t rows_left_out = 0;  ///< too long for the model
   std::int64_t tokens = 0;         ///< of documents that were scored

@@ -25,6 +25,8 @@ bool asks_for(const SuiteOptions& options, const char* metric) {
 }
 
 void check_parameters(const SuiteOptions& options, Problems& problems) {
+  if (std::ranges::find(options.stop, "") != options.stop.end())
+    problems.add("stop", "expected texts that are not empty");
   if (asks_for(options, "regex_match") && options.pattern.empty())
     problems.add("pattern", "regex_match needs a regular expression, and there is none");
   if (asks_for(options, "json_schema_match") && options.schema.empty())
@@ -82,7 +84,8 @@ const Table<SuiteOptions>& SuiteOptions::table() {
        field("choice_delimiter", &SuiteOptions::choice_delimiter, "",
              "Text between a prompt and each of its choices; lm-evaluation-harness puts a blank."),
        check<SuiteOptions>("there is a metric.", check_metrics),
-       check<SuiteOptions>("a metric has what it needs: pattern, schema.", check_parameters)});
+       check<SuiteOptions>("a metric has what it needs: pattern, schema; stop has no empty text.",
+                           check_parameters)});
   return table;
 }
 

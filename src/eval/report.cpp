@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 namespace hone::eval {
 namespace {
 
@@ -39,7 +41,8 @@ ordered_json to_json(const Estimate& estimate) {
           {"low", estimate.interval.low},
           {"high", estimate.interval.high},
           {"rows", estimate.rows},
-          {"rows_for_difference", estimate.rows_for}};
+          {"rows_for_difference",
+           estimate.rows_for ? ordered_json(*estimate.rows_for) : ordered_json()}};
 }
 
 const char* verdict(const Difference& difference) {
@@ -65,11 +68,15 @@ std::string size_of_difference(const Metric& metric, double difference) {
 std::string line_of(const Tally& tally, double difference) {
   const Metric& metric = tally.metric();
   const Estimate estimate = tally.estimate(difference);
-  const std::string interval = fmt::format("{} to {}", figure(metric, estimate.interval.low),
-                                           figure(metric, estimate.interval.high));
-  return fmt::format("  {:<25}{:>9}   {:<20}  a difference of {} would need {} rows\n", metric.name,
-                     figure(metric, estimate.value), interval,
-                     size_of_difference(metric, difference), estimate.rows_for);
+  std::string interval = "one row: no interval", rows;
+  if (std::isfinite(estimate.interval.low))
+    interval = fmt::format("{} to {}", figure(metric, estimate.interval.low),
+                           figure(metric, estimate.interval.high));
+  if (estimate.rows_for)
+    rows = fmt::format("a difference of {} would need {} rows",
+                       size_of_difference(metric, difference), *estimate.rows_for);
+  return fmt::format("  {:<25}{:>9}   {:<20}  {}\n", metric.name, figure(metric, estimate.value),
+                     interval, rows);
 }
 
 std::string comparison_of(const Tally& tally, const Tally& base) {

@@ -7,10 +7,10 @@
 namespace hone::eval {
 namespace {
 
-/// Rows can be counted; what is beyond this would never be collected anyway.
+/// At least one row; what is beyond the most would never be collected anyway.
 std::int64_t rounded_up(double rows) {
   constexpr double kMost = 1e15;
-  return static_cast<std::int64_t>(std::ceil(std::min(rows, kMost)));
+  return static_cast<std::int64_t>(std::ceil(std::clamp(rows, 1.0, kMost)));
 }
 
 /// @param sorted not empty

@@ -20,6 +20,14 @@ std::string StopTexts::cut(std::string text) const {
   return text;
 }
 
+std::size_t StopTexts::undecided(std::string_view text) const {
+  std::size_t most = 0;
+  for (const std::string& stop : texts)
+    for (std::size_t size = std::min(text.size(), stop.size() - 1); size > most; --size)
+      if (text.ends_with(std::string_view(stop).substr(0, size))) most = size;
+  return most;
+}
+
 std::function<bool(const std::vector<std::int64_t>& ids)> StopTexts::watch(
     const tokenizer::Tokenizer& tokenizer) const {
   if (texts.empty()) return {};

@@ -22,6 +22,11 @@ std::uint8_t poisson(std::uint32_t word) {
   return static_cast<std::uint8_t>(std::ranges::upper_bound(below, u) - below.begin());
 }
 
+std::optional<std::int64_t> rows_for_means(double variance, double difference) {
+  if (!std::isfinite(variance) || difference == 0) return std::nullopt;
+  return rows_to_tell_means(variance, difference);
+}
+
 std::span<const double> slice(const std::vector<double>& all, std::size_t i, std::size_t size) {
   return std::span(all).subspan(i * size, size);
 }
@@ -101,7 +106,7 @@ Estimate Tally::estimate_ratio(double points) const {
   const double step = 1e-6 * std::max(1e-6, std::abs(r));
   const double slope = (at(r + step) - at(r - step)) / (2 * step);
   const double row_variance = double(rows_) * slope * slope * error * error;
-  return {value(), interval, rows_, rows_to_tell_means(row_variance, points)};
+  return {value(), interval, rows_, rows_for_means(row_variance, points)};
 }
 
 Estimate Tally::estimate_corpus(double points) const {
@@ -111,7 +116,7 @@ Estimate Tally::estimate_corpus(double points) const {
   for (const double x : all) mean += x / double(all.size());
   for (const double x : all) squares += (x - mean) * (x - mean) / double(all.size());
   return {value(), percentile_interval(all), rows_,
-          rows_to_tell_means(double(rows_) * squares, points)};
+          rows_for_means(double(rows_) * squares, points)};
 }
 
 std::vector<double> Tally::replicates() const {

@@ -22,9 +22,10 @@ RowWeights row_weights(std::uint64_t seed, std::int64_t row);
 /// A figure of some rows.
 struct Estimate {
   double value;
-  Interval interval;      ///< 95 %
-  std::int64_t rows;      ///< it is made of
-  std::int64_t rows_for;  ///< rows that would tell a difference of the size asked for
+  Interval interval;  ///< 95 %; NaN where a single row says nothing of the spread
+  std::int64_t rows;  ///< it is made of
+  /// Rows that would tell a difference of the size asked for.
+  std::optional<std::int64_t> rows_for;
 };
 
 /// A figure beside another one of the same rows.

@@ -269,6 +269,14 @@ TEST_F(Eval, WhatAModelCannotShowIsRefusedBeforeItIsRead) {
   EXPECT_TRUE(contains(finished.err, "language model"));
 }
 
+TEST_F(Eval, OneRowHasAFigureButNoInterval) {
+  const Finished finished = eval(write({{{"text", "alone"}}}), {});
+  const json& loss = result_of(finished)["evaluations"]["eval"]["metrics"]["loss"];
+  EXPECT_TRUE(loss["value"].is_number());
+  for (const char* key : {"low", "high", "rows_for_difference"}) EXPECT_TRUE(loss[key].is_null());
+  EXPECT_TRUE(contains(finished.err, "one row: no interval"));
+}
+
 TEST_F(Eval, LimitTakesTheFirstRows) {
   const std::string file = write({chat("a", "b"), chat("c", "d"), chat("e", "f")});
   for (const char* metrics : {"loss", "rouge_l"}) {

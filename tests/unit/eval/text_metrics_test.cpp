@@ -111,6 +111,15 @@ TEST(StopTexts, AreCutFromTheTextWithAllBehindThem) {
   EXPECT_EQ(stops.cut("nothing"), "nothing");
 }
 
+TEST(StopTexts, HoldBackWhatMayBecomeOne) {
+  const StopTexts stops{{"stop", "tot"}};
+  EXPECT_EQ(stops.undecided("go sto"), 3u);
+  EXPECT_EQ(stops.undecided("go to"), 2u);
+  EXPECT_EQ(stops.undecided("go on"), 0u);
+  EXPECT_EQ(stops.undecided("s"), 1u);
+  EXPECT_EQ(StopTexts{}.undecided("s"), 0u);
+}
+
 TEST(StopTexts, AreSeenAcrossTokensAsSoonAsTheyAreWhole) {
   const auto tokenizer =
       tokenizer::Tokenizer::load(test::fixture("tokenizers/gpt2_bytelevel/tokenizer.json"));
