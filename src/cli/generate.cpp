@@ -81,20 +81,45 @@ class Prompts {
   bool is_done_ = false;
 };
 
-/// @param place of the prompt, from 0, and of the copy, where there are several
-void print_answer(const model::Generated& made, const std::string& text, std::int64_t prompt,
-                  std::optional<std::int64_t> copy, bool json) {
-  if (!json) {
-    std::fwrite((text + "\n").data(), 1, text.size() + 1, stdout);
-    return;
+/// Prints answers as they come, and knows how many there were.
+class Answers {
+ public:
+  Answers(const tokenizer::Tokenizer& tokenizer, const eval::StopTexts& stops, bool json)
+      : tokenizer_(tokenizer), stops_(stops), json_(json) {}
+
+  /// The answers to the next prompt.
+  void print(const std::vector<model::Generated>& copies) {
+    for (std::size_t copy = 0; copy < copies.size(); ++copy) {
+      const std::vector<std::int32_t> ids(copies[copy].ids.begin(), copies[copy].ids.end());
+      const std::string text = stops_.cut(tokenizer_.decode(ids, /*skip_special=*/true));
+      nlohmann::ordered_json row = {{"text", text}, {"ids", ids}};
+      if (copies.size() > 1) row.update({{"prompt", prompts_}, {"sequence", copy}});
+      if (json_) {
+        print_row(row);
+      } else {
+        std::fwrite((text + "\n").data(), 1, text.size() + 1, stdout);
+      }
+      tokens_ += std::ssize(ids);
+      ++answers_;
+    }
+    ++prompts_;
+    log::set_status_line(fmt::format("{} answers, {} tokens", answers_, tokens_));
   }
-  nlohmann::ordered_json row = {{"text", text}, {"ids", made.ids}};
-  if (copy) {
-    row["prompt"] = prompt;
-    row["sequence"] = *copy;
+
+  void summarise() const {
+    log::set_status_line("");
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin_;
+    log::info("{} answers, {} tokens in {:.1f} s: {:.1f} tokens/s", answers_, tokens_,
+              seconds.count(), double(tokens_) / seconds.count());
   }
-  print_row(row);
-}
+
+ private:
+  const tokenizer::Tokenizer& tokenizer_;
+  const eval::StopTexts& stops_;
+  bool json_;
+  std::int64_t prompts_ = 0, answers_ = 0, tokens_ = 0;
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
 
 ExitCode run_generate(const Arguments& arguments, const Common& common) {
   HONE_CHECK(ConfigError,
@@ -102,33 +127,13 @@ ExitCode run_generate(const Arguments& arguments, const Common& common) {
              "--num-return-sequences {} without --temperature: they would all be the same",
              arguments.stream.copies);
   const OpenedModel opened = open_model(arguments.model, common, arguments.chat_template);
-  const tokenizer::Tokenizer& tokenizer = opened.text.require_tokenizer("generate");
   const model::SamplingOptions sampling = arguments.sampling.options_for(opened.text, common);
   Prompts prompts(arguments, opened);
-  std::int64_t answers = 0, tokens = 0, prompt = 0;
-  const auto begin = std::chrono::steady_clock::now();
+  Answers answers(opened.text.require_tokenizer("generate"), arguments.sampling.stops, common.json);
   model::generate_stream(
       opened.decoder, [&] { return prompts.next(); }, sampling, arguments.stream,
-      [&](const std::vector<model::Generated>& copies) {
-        for (std::size_t copy = 0; copy < copies.size(); ++copy) {
-          const Ids& made = copies[copy].ids;
-          const std::vector<std::int32_t> ids(made.begin(), made.end());
-          const std::string text =
-              arguments.sampling.stops.cut(tokenizer.decode(ids, /*skip_special=*/true));
-          const std::optional<std::int64_t> place =
-              copies.size() > 1 ? std::optional<std::int64_t>(copy) : std::nullopt;
-          print_answer(copies[copy], text, prompt, place, common.json);
-          tokens += std::ssize(ids);
-          ++answers;
-        }
-        ++prompt;
-        log::set_status_line(fmt::format("{} answers, {} tokens", answers, tokens));
-      });
-  log::set_status_line("");
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-  if (!arguments.input.empty())
-    log::info("{} answers, {} tokens in {:.1f} s: {:.1f} tokens/s", answers, tokens,
-              seconds.count(), double(tokens) / seconds.count());
+      [&](const std::vector<model::Generated>& copies) { answers.print(copies); });
+  if (!arguments.input.empty()) answers.summarise();
   return ExitCode::kDone;
 }
 

@@ -1,5 +1,6 @@
 #include "support/text_model.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <vector>
@@ -64,6 +65,15 @@ constexpr const char* kTemplate =
     "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 
 }  // namespace
+
+std::string ascii_piece(const std::string& text, std::size_t size) {
+  for (std::size_t i = text.size() / 2; i + size <= text.size(); ++i) {
+    const std::string piece = text.substr(i, size);
+    if (std::ranges::all_of(piece, [](char c) { return c > ' ' && c <= '~'; })) return piece;
+  }
+  ADD_FAILURE() << "no " << size << " ASCII characters in: " << text;
+  return "?";
+}
 
 std::filesystem::path write_text_model(const TempFolder& folder, const std::string& name,
                                        std::uint64_t seed, Head head) {

@@ -17,4 +17,8 @@ enum class Head { kLanguage, kReward };
 std::filesystem::path write_text_model(const TempFolder& folder, const std::string& name,
                                        std::uint64_t seed = 1, Head head = Head::kLanguage);
 
+/// A piece of ASCII in a text, from about its middle on; what the model above says is not all of
+/// it.
+std::string ascii_piece(const std::string& text, std::size_t size);
+
 }  // namespace hone::test
