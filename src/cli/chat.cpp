@@ -23,20 +23,22 @@ constexpr const char* kHelp =
     "/reset begins anew, /undo takes the last question back, /exit (or the end of input) leaves\n";
 
 /// Prints text as its tokens come, and holds back what the next token may still change: the bytes
-/// of a character that is not whole yet.
+/// of a character that is not whole yet, and what may become a stop text, which is never printed.
 class Stream {
  public:
-  explicit Stream(const tokenizer::Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+  Stream(const tokenizer::Tokenizer& tokenizer, const eval::StopTexts& stops)
+      : tokenizer_(tokenizer), stops_(stops) {}
 
   void add(std::int64_t id) {
     ids_.push_back(static_cast<std::int32_t>(id));
-    std::string text = tokenizer_.decode(ids_, /*skip_special=*/true);
+    std::string text = said();
     constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+    text.resize(text.size() - stops_.undecided(text));
     if (!text.ends_with(kReplacement)) print(text);
   }
   /// What was said, all of it printed.
   std::string finish() {
-    std::string text = tokenizer_.decode(ids_, /*skip_special=*/true);
+    std::string text = said();
     print(text);
     std::fputs("\n", stdout);
     std::fflush(stdout);
@@ -44,6 +46,8 @@ class Stream {
   }
 
  private:
+  std::string said() const { return stops_.cut(tokenizer_.decode(ids_, /*skip_special=*/true)); }
+
   void print(const std::string& text) {
     if (text.size() <= printed_) return;
     std::fwrite(text.data() + printed_, 1, text.size() - printed_, stdout);
@@ -52,6 +56,7 @@ class Stream {
   }
 
   const tokenizer::Tokenizer& tokenizer_;
+  const eval::StopTexts& stops_;
   std::vector<std::int32_t> ids_;
   std::size_t printed_ = 0;
 };
@@ -85,7 +90,7 @@ class Chat {
     messages_.push_back({{"role", "user"}, {"content", question}});
     const std::vector<std::int64_t> prompt = engine::encode_conversation(
         {{"messages", messages_}}, opened_.text, /*add_generation_prompt=*/true);
-    Stream stream(*opened_.text.tokenizer);
+    Stream stream(*opened_.text.tokenizer, arguments_.sampling.stops);
     session_.reply(prompt, sampling_, [&](std::int64_t id) { stream.add(id); });
     messages_.push_back({{"role", "assistant"}, {"content", stream.finish()}});
   }

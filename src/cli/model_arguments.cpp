@@ -20,9 +20,9 @@ void ModelArguments::declare(CLI::App& command, bool model_required) {
 }
 
 model::Decoder open_decoder(const std::filesystem::path& base, const std::string& adapter,
-                            const engine::Placement& placement) {
-  const auto rope =
-      adapter.empty() ? model::RopeScalingOptions{} : engine::rope_of_adapter(adapter);
+                            const engine::Placement& placement,
+                            const model::RopeScalingOptions& rope_scaling) {
+  const auto rope = adapter.empty() ? rope_scaling : engine::rope_of_adapter(adapter);
   model::Decoder decoder = model::load_decoder(
       base, {placement.weight_dtype, placement.compute_dtype, placement.device, rope});
   if (!adapter.empty()) adapters::attach(adapters::load_lora(adapter, decoder), decoder);

@@ -9,6 +9,7 @@
 #include "engine/device.h"
 #include "engine/text.h"
 #include "model/decoder.h"
+#include "model/rope_options.h"
 
 namespace hone::cli {
 
@@ -30,8 +31,10 @@ OpenedModel open_model(const ModelArguments& arguments, const Common& common,
                        const std::string& chat_template = "");
 
 /// Opens a model onto a placement and attaches the PEFT adapter in `adapter`, where that is not "".
+/// @param rope_scaling the base's; an adapter has that which it was trained with
 model::Decoder open_decoder(const std::filesystem::path& base, const std::string& adapter,
-                            const engine::Placement& placement);
+                            const engine::Placement& placement,
+                            const model::RopeScalingOptions& rope_scaling = {});
 
 /// One JSON object as a line on stdout.
 void print_row(const nlohmann::ordered_json& row);

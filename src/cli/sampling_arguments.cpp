@@ -1,8 +1,15 @@
 #include "cli/sampling_arguments.h"
 
-#include <algorithm>
-
 namespace hone::cli {
+
+void declare_stops(CLI::App& command, eval::StopTexts& stops) {
+  command
+      .add_option("--stop", stops.texts,
+                  "Text that ends an answer and is not part of it; may be given again")
+      ->check([](const std::string& text) {
+        return std::string(text.empty() ? "expected a text that is not empty" : "");
+      });
+}
 
 void SamplingArguments::declare(CLI::App& command) {
   command
@@ -28,15 +35,7 @@ void SamplingArguments::declare(CLI::App& command) {
                   "Above 1: tokens that are there already become less likely")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command.add_option("--stop", stops,
-                     "Text that ends an answer and is not part of it; may be given again");
-}
-
-std::string SamplingArguments::cut(std::string text) const {
-  std::size_t end = text.size();
-  for (const std::string& stop : stops) end = std::min(end, text.find(stop));
-  text.resize(end);
-  return text;
+  declare_stops(command, stops);
 }
 
 model::SamplingOptions SamplingArguments::options_for(const engine::Text& text,
@@ -45,12 +44,7 @@ model::SamplingOptions SamplingArguments::options_for(const engine::Text& text,
   const tokenizer::Tokenizer& tokenizer = text.require_tokenizer("generation");
   for (const std::int32_t id : text.stop_ids()) result.stop_ids.push_back(id);
   if (!common.seed.empty()) result.seed = std::stoull(common.seed);
-  if (stops.empty()) return result;
-  result.is_done = [&tokenizer, this](const std::vector<std::int64_t>& made) {
-    const std::vector<std::int32_t> ids(made.begin(), made.end());
-    const std::string said = tokenizer.decode(ids, /*skip_special=*/true);
-    return cut(said).size() < said.size();
-  };
+  result.is_done = stops.watch(tokenizer);
   return result;
 }
 

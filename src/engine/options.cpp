@@ -51,24 +51,6 @@ const Table<TrainOptions>& TrainOptions::table() {
   return table;
 }
 
-const Table<EvalOptions>& EvalOptions::table() {
-  static const Table<EvalOptions> table(
-      "eval", "How data.eval is measured.",
-      {field("eval_steps", &EvalOptions::eval_steps, 0, at_least(0), unit("optimizer steps"),
-             "Measure eval_loss every so many steps, and at the end; 0: at the end only."),
-       field("tokens_per_device_batch", &EvalOptions::tokens_per_device_batch, 4096, at_least(1),
-             unit("tokens"), "Batches of the evaluation are filled up to this."),
-       field(
-           "exact_match", &EvalOptions::exact_match, false,
-           "hone eval also lets the model answer the last turn of every row, greedily, and counts "
-           "the answers that are the row's own to the letter."),
-       field("max_new_tokens", &EvalOptions::max_new_tokens, 256, at_least(1), unit("tokens"),
-             "Length at which such an answer is cut."),
-       field("generation_batch_size", &EvalOptions::generation_batch_size, 64, at_least(1),
-             unit("rows"), "How many rows are answered together.")});
-  return table;
-}
-
 const Table<RunOptions>& RunOptions::table() {
   static const Table<RunOptions> table(
       "", "A hone config.",

@@ -8,6 +8,7 @@
 #include "checkpoint/options.h"
 #include "config/table.h"
 #include "datasets/options.h"
+#include "eval/options.h"
 #include "model/rope_options.h"
 #include "optim/options.h"
 #include "report/options.h"
@@ -40,17 +41,6 @@ struct TrainOptions {
   static const config::Table<TrainOptions>& table();
 };
 
-/// Section `eval`.
-struct EvalOptions {
-  std::int64_t eval_steps;
-  std::int64_t tokens_per_device_batch;
-  bool exact_match;
-  std::int64_t max_new_tokens;
-  std::int64_t generation_batch_size;
-
-  static const config::Table<EvalOptions>& table();
-};
-
 /// A whole config file. Each section is declared beside the code that it steers.
 struct RunOptions {
   ModelOptions model;
@@ -59,7 +49,7 @@ struct RunOptions {
   TrainOptions train;
   optim::OptimOptions optim;
   optim::ScheduleOptions schedule;
-  EvalOptions eval;
+  eval::EvalOptions eval;
   checkpoint::CheckpointOptions checkpoint;
   report::ReportOptions report;
 

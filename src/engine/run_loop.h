@@ -35,7 +35,8 @@ bool run_loop(T& trainer, RunBook& book, const RunOptions& options, std::int64_t
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
     book.note_step(step, report, seconds.count());
 
-    if (!options.data.eval.empty() && due(step, options.eval.eval_steps))
+    const bool evaluates = !options.data.eval.empty() || !options.eval.suite.empty();
+    if (evaluates && due(step, options.eval.eval_steps))
       book.note_evaluation(step, trainer.evaluate());
 
     const bool interrupted = InterruptGuard::received() != 0 && step < total_steps;

@@ -14,9 +14,10 @@
 namespace hone::model {
 namespace {
 
-/// A prompt on its way: which one it is, and what was made of it so far.
+/// A sequence on its way, and what was made of it so far.
 struct Sequence {
-  std::size_t index;
+  std::size_t result;              ///< where its tokens go
+  std::uint64_t number;            ///< what its random numbers depend on
   std::vector<std::int64_t> next;  ///< tokens to run in the next pass
   std::int64_t position;           ///< of the first of them
   std::vector<std::int64_t> seen;  ///< prompt and new tokens
@@ -41,6 +42,34 @@ Tensor last_rows(const std::vector<std::int64_t>& borders, torch::Device device)
   return torch::tensor(rows, torch::kInt64).to(device);
 }
 
+/// Runs the sequences' next tokens. @return [sequences, V] f32
+Tensor next_logits(const Decoder& decoder, const std::vector<Sequence>& running, KvCache& cache) {
+  const TokenStream stream = stream_of(running, decoder.device());
+  const Tensor hidden = extend(decoder, stream, cache);
+  return logits(decoder, hidden.index_select(0, last_rows(stream.cu_seqlens, decoder.device())));
+}
+
+/// The sequences that continue each prompt, once all prompts are run; cache and scores follow.
+std::vector<Sequence> copy_each(const std::vector<Sequence>& run,
+                                const std::vector<NumberedPrompt>& prompts, std::size_t copies,
+                                KvCache& cache, Tensor& scores) {
+  std::vector<Sequence> all;
+  std::vector<std::size_t> places;
+  for (std::size_t p = 0; p < run.size(); ++p) {
+    for (std::size_t copy = 0; copy < copies; ++copy) {
+      all.push_back(run[p]);
+      all.back().result = all.size() - 1;
+      all.back().number = prompts[p].number * copies + copy;
+      places.push_back(p);
+    }
+  }
+  if (copies == 1) return all;
+  cache.select(places);
+  // A penalty changes a sequence's logits in place, so each copy has its own.
+  scores = scores.repeat_interleave(static_cast<std::int64_t>(copies), 0);
+  return all;
+}
+
 }  // namespace
 
 void penalise_repetition(Tensor& logits_V, const std::vector<std::int64_t>& seen, double penalty) {
@@ -50,7 +79,7 @@ void penalise_repetition(Tensor& logits_V, const std::vector<std::int64_t>& seen
   logits_V.index_copy_(0, places, at::where(old > 0, old / penalty, old * penalty));
 }
 
-std::int64_t sample_token(const Tensor& logits_V, const SamplingOptions& options, double uniform) {
+TokenShares filter_tokens(const Tensor& logits_V, const SamplingOptions& options) {
   const Tensor probabilities =
       torch::softmax(logits_V.to(torch::kFloat64) / options.temperature, 0);
   const auto [sorted, order] = probabilities.sort(/*dim=*/0, /*descending=*/true);
@@ -62,10 +91,18 @@ std::int64_t sample_token(const Tensor& logits_V, const SamplingOptions& options
   double mass = 0;
   while (kept < most && (kept == 0 || mass < wanted)) mass += p[kept++];
   while (kept > 1 && p[kept - 1] < options.min_p * p[0]) mass -= p[--kept];
-  double left = uniform * mass;
-  std::int64_t place = 0;
-  while (place + 1 < kept && left >= p[place]) left -= p[place++];
-  return order[place].item<std::int64_t>();
+  const std::int64_t* ids = order.const_data_ptr<std::int64_t>();
+  TokenShares left{{ids, ids + kept}, {p, p + kept}};
+  for (double& share : left.probabilities) share /= mass;
+  return left;
+}
+
+std::int64_t sample_token(const Tensor& logits_V, const SamplingOptions& options, double uniform) {
+  const TokenShares among = filter_tokens(logits_V, options);
+  std::size_t place = 0;
+  while (place + 1 < among.ids.size() && uniform >= among.probabilities[place])
+    uniform -= among.probabilities[place++];
+  return among.ids[place];
 }
 
 std::int64_t choose_token(Tensor logits_V, const std::vector<std::int64_t>& seen,
@@ -87,38 +124,46 @@ bool ends_sequence(const std::vector<std::int64_t>& made, const SamplingOptions&
 std::vector<Generated> generate(const Decoder& decoder,
                                 const std::vector<std::vector<std::int64_t>>& prompts,
                                 const SamplingOptions& options, std::uint64_t first_index) {
+  std::vector<NumberedPrompt> numbered;
+  for (const auto& prompt : prompts) numbered.push_back({prompt, first_index + numbered.size()});
+  return generate_copies(decoder, numbered, options, 1);
+}
+
+std::vector<Generated> generate_copies(const Decoder& decoder,
+                                       const std::vector<NumberedPrompt>& prompts,
+                                       const SamplingOptions& options, std::size_t copies) {
   const torch::NoGradGuard no_grad;
-  std::vector<Generated> results(prompts.size());
+  std::vector<Generated> results(prompts.size() * copies);
   std::vector<Sequence> running;
-  for (std::size_t i = 0; i < prompts.size(); ++i) {
-    HONE_CHECK(DataError, !prompts[i].empty(), "prompt {} has no tokens", first_index + i);
-    running.push_back({i, prompts[i], 0, prompts[i]});
+  for (const NumberedPrompt& prompt : prompts) {
+    HONE_CHECK(DataError, !prompt.ids.empty(), "prompt {} has no tokens", prompt.number);
+    running.push_back({0, 0, prompt.ids, 0, prompt.ids});
   }
   KvCache cache(decoder.spec, prompts.size());
-  if (options.max_new_tokens <= 0) running.clear();
-  while (!running.empty()) {
-    const TokenStream stream = stream_of(running, decoder.device());
-    const Tensor hidden = extend(decoder, stream, cache);
-    const Tensor scores =
-        logits(decoder, hidden.index_select(0, last_rows(stream.cu_seqlens, decoder.device())));
+  if (options.max_new_tokens <= 0 || prompts.empty()) return results;
+  Tensor scores = next_logits(decoder, running, cache);
+  running = copy_each(running, prompts, copies, cache, scores);
+  while (true) {
     std::vector<std::size_t> kept;
     std::vector<Sequence> going_on;
     for (std::size_t s = 0; s < running.size(); ++s) {
       Sequence& sequence = running[s];
-      Generated& result = results[sequence.index];
+      Generated& result = results[sequence.result];
       const std::int64_t token = choose_token(scores[static_cast<std::int64_t>(s)], sequence.seen,
-                                              options, first_index + sequence.index);
+                                              options, sequence.number);
       result.ids.push_back(token);
       result.stopped = ends_sequence(result.ids, options);
       if (result.stopped || std::ssize(result.ids) >= options.max_new_tokens) continue;
       kept.push_back(s);
       sequence.seen.push_back(token);
-      going_on.push_back({sequence.index, {token}, cache.length(s), std::move(sequence.seen)});
+      going_on.push_back(
+          {sequence.result, sequence.number, {token}, cache.length(s), std::move(sequence.seen)});
     }
+    if (going_on.empty()) return results;
     if (kept.size() < running.size()) cache.select(kept);
     running = std::move(going_on);
+    scores = next_logits(decoder, running, cache);
   }
-  return results;
 }
 
 }  // namespace hone::model

@@ -31,10 +31,23 @@ struct Generated {
   bool stopped = false;           ///< ended by a stop token or is_done, not by max_new_tokens
 };
 
-/// Continues every prompt, all together, each with a length of its own. What one prompt is
-/// continued with does not depend on the others (beyond the rounding of products of another size):
-/// random numbers are a function of seed, `first_index` + the prompt's place, and position.
+/// A prompt and its place among all prompts, which its random numbers depend on.
+struct NumberedPrompt {
+  std::vector<std::int64_t> ids;
+  std::uint64_t number;
+};
+
+/// Continues every prompt `copies` times, all together, each with a length of its own. What one
+/// prompt is continued with does not depend on the others (beyond the rounding of products of
+/// another size): random numbers are a function of seed, number · copies + copy, and position. The
+/// prompt itself is run once.
+/// @return the copies of the first prompt, then those of the second, …
 /// @throws DataError for an empty prompt or an id outside the vocabulary
+std::vector<Generated> generate_copies(const Decoder& decoder,
+                                       const std::vector<NumberedPrompt>& prompts,
+                                       const SamplingOptions& options, std::size_t copies);
+
+/// One continuation of each prompt, numbered from `first_index` on.
 std::vector<Generated> generate(const Decoder& decoder,
                                 const std::vector<std::vector<std::int64_t>>& prompts,
                                 const SamplingOptions& options, std::uint64_t first_index = 0);
@@ -49,9 +62,17 @@ std::int64_t choose_token(Tensor logits_V, const std::vector<std::int64_t>& seen
 /// Whether the last of a sequence's new tokens ends it.
 bool ends_sequence(const std::vector<std::int64_t>& made, const SamplingOptions& options);
 
-/// Chooses from logits [V] f32 by the options' temperature, top-k, top-p and min-p, with one
-/// uniform number in [0, 1).
+/// The tokens that a filter has left, likeliest first, and their share of what is left.
+struct TokenShares {
+  std::vector<std::int64_t> ids;
+  std::vector<double> probabilities;  ///< sum to 1
+};
+
+/// What the options' temperature, top-k, top-p and min-p make of logits [V] f32.
 /// @source top-p: arXiv:1904.09751; min-p: arXiv:2407.01082
+TokenShares filter_tokens(const Tensor& logits_V, const SamplingOptions& options);
+
+/// Chooses among the tokens that filter_tokens() leaves, with one uniform number in [0, 1).
 std::int64_t sample_token(const Tensor& logits_V, const SamplingOptions& options, double uniform);
 
 /// Changes logits [V] in place, once for each distinct token of `seen`.

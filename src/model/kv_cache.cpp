@@ -3,6 +3,7 @@
 #include <ATen/ops/scaled_dot_product_attention.h>
 
 #include <limits>
+#include <set>
 
 #include "base/error.h"
 
@@ -48,13 +49,18 @@ void KvCache::truncate(std::size_t sequence, std::int64_t length) {
 }
 
 void KvCache::select(const std::vector<std::size_t>& kept) {
-  const auto pick = [&kept](const auto& all) {
-    std::decay_t<decltype(all)> chosen;
-    for (const std::size_t i : kept) chosen.push_back(all[i]);
-    return chosen;
-  };
-  for (auto& layer : entries_) layer = pick(layer);
-  lengths_ = pick(lengths_);
+  for (auto& layer : entries_) {
+    std::vector<Entry> chosen;
+    std::set<std::size_t> taken;
+    for (const std::size_t i : kept) {
+      const bool is_copy = !taken.insert(i).second;  // tokens are appended to each on its own
+      chosen.push_back(is_copy ? Entry{layer[i].keys.clone(), layer[i].values.clone()} : layer[i]);
+    }
+    layer = std::move(chosen);
+  }
+  std::vector<std::int64_t> lengths;
+  for (const std::size_t i : kept) lengths.push_back(lengths_[i]);
+  lengths_ = std::move(lengths);
 }
 
 void KvCache::append(Entry& entry, const Tensor& k, const Tensor& v, std::int64_t at) const {

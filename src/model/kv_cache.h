@@ -16,7 +16,8 @@ class KvCache {
   /// Forgets a sequence's tokens from the `length`-th on.
   void truncate(std::size_t sequence, std::int64_t length);
 
-  /// Keeps only these sequences, in this order: the others have ended.
+  /// Keeps only these sequences, in this order: the others have ended. One that is named several
+  /// times is copied.
   void select(const std::vector<std::size_t>& kept);
 
  private:

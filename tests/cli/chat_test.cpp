@@ -18,6 +18,14 @@ TEST(Chat, AnswersGoOnFromWhatWasSaid) {
   EXPECT_TRUE(contains(finished.err, "/what is no command"));
 }
 
+TEST(Chat, AStopTextIsNeverPrinted) {
+  const Finished finished = test::run_hone_with_input(
+      {"chat", "--model", "smollm2-135m-instruct", "--max-new-tokens", "12", "--stop", " is Paris"},
+      "What is the capital of France?\n");
+  EXPECT_EQ(finished.exit_code, 0) << finished.err;
+  EXPECT_EQ(finished.out, "The capital of France\n");
+}
+
 TEST(Chat, NeedsATemplateAndOffersSome) {
   const Finished finished = test::run_hone({"chat", "--model", test::fixture("train/_base")});
   EXPECT_EQ(finished.exit_code, 2);

@@ -45,9 +45,10 @@ SftTrainer setup(const config::Loaded<engine::RunOptions>& config,
   const fs::path base = engine::resolve_model(options.model.base);
   const auto seed = static_cast<std::uint64_t>(options.train.seed);
 
-  engine::RunData data =
-      engine::load_run_data(options, engine::open_text(base, options.data.chat_template),
-                            model::load_spec(base, options.model.rope_scaling));
+  const model::Spec spec = model::load_spec(base, options.model.rope_scaling);
+  const engine::Text text = engine::open_text(base, options.data.chat_template);
+  engine::SuiteWatch suite(options, text, spec);
+  engine::RunData data = engine::load_run_data(options, text, spec);
   datasets::Sampler sampler = engine::make_sampler(options, data);
   const std::int64_t total_steps = engine::total_steps(options.train, sampler);
 
@@ -64,6 +65,7 @@ SftTrainer setup(const config::Loaded<engine::RunOptions>& config,
       .train_data = data.train,
       .eval_data = std::move(data.eval),
       .feed = {data.train, std::move(sampler), total_steps},
+      .suite = std::move(suite),
       .optimizer = std::move(optimizer),
       .schedule = optim::make_schedule(options.schedule, options.optim.learning_rate, total_steps),
       .total_steps = total_steps,
@@ -75,6 +77,7 @@ ExitCode run(const config::Loaded<engine::RunOptions>& config, const engine::Pla
   const engine::RunOptions& options = config.options;
   SftTrainer trainer = setup(config, placement);
   const auto checkpoint = engine::open_run_folder(options, resume);
+  const report::Metrics start = trainer.suite.measure_start(trainer.decoder);
   std::int64_t steps_done = 0;
   if (checkpoint) {
     steps_done = engine::load_checkpoint(*checkpoint, options, trainer.trainable, trainer.optimizer,
@@ -85,6 +88,7 @@ ExitCode run(const config::Loaded<engine::RunOptions>& config, const engine::Pla
 
   engine::RunBook book(options.train.output_dir, steps_done, trainer.total_steps,
                        start_record(options, trainer), options.report);
+  if (steps_done == 0 && !start.empty()) book.note_evaluation(0, start);
   try {
     const bool done = engine::run_loop(trainer, book, options, steps_done, trainer.total_steps);
     book.record().base_sha256 = trainer.base_sha256.get();
@@ -97,6 +101,8 @@ ExitCode run(const config::Loaded<engine::RunOptions>& config, const engine::Pla
         engine::save_product(trainer.trainable, trainer.decoder, options.train.output_dir,
                              engine::resolve_model(options.model.base));
     book.close("done");
+    if (const std::string changes = trainer.suite.changes(); !changes.empty())
+      log::info("suite   at the start -> now, and the difference (95 %)\n{}", changes);
     log::info("saved   {}", product.string());
     return ExitCode::kDone;
   } catch (const std::exception& error) {

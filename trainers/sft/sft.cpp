@@ -46,7 +46,12 @@ engine::StepReport SftTrainer::step(std::int64_t step) {
 }
 
 report::Metrics SftTrainer::evaluate() {
-  return engine::evaluate_loss(decoder, eval_data, options.eval.tokens_per_device_batch);
+  report::Metrics metrics = suite.measure(decoder);
+  if (eval_data.empty()) return metrics;
+  const report::Metrics loss =
+      engine::evaluate_loss(decoder, eval_data, options.eval.tokens_per_device_batch);
+  metrics.insert(metrics.begin(), loss.begin(), loss.end());
+  return metrics;
 }
 
 void SftTrainer::save(std::int64_t step) {

@@ -12,6 +12,7 @@
 #include "engine/options.h"
 #include "engine/run_book.h"
 #include "engine/run_folder.h"
+#include "engine/suite.h"
 #include "engine/trainable.h"
 #include "model/decoder.h"
 #include "optim/adamw.h"
@@ -28,6 +29,7 @@ struct SftTrainer {
   engine::Trainable trainable;
   datasets::Dataset train_data, eval_data;
   datasets::StepFeed feed;
+  engine::SuiteWatch suite;
   optim::AdamW optimizer;
   optim::Schedule schedule;
   std::int64_t total_steps = 0;
