@@ -4,6 +4,7 @@
 #include "cli/config_arguments.h"
 #include "cli/model_arguments.h"
 #include "engine/exact_match.h"
+#include "engine/load_options.h"
 #include "engine/run_data.h"
 #include "model/load.h"
 
@@ -30,6 +31,8 @@ engine::RunOptions options_of(const Arguments& arguments, const Common& common) 
     options.model.base = arguments.model.model;
     options.data.eval = {arguments.data};
   }
+  if (arguments.model.quantization != "none")
+    options.model.quantization = arguments.model.quantization;
   if (arguments.model.dtype != "auto") options.train.precision = arguments.model.dtype;
   HONE_CHECK(ConfigError, !options.data.eval.empty(), "{}: data.eval: nothing to evaluate on",
              arguments.config.path);
@@ -69,8 +72,10 @@ ExitCode run_eval(const Arguments& arguments, const Common& common) {
 
   const std::string adapter =
       arguments.model.adapter.empty() ? options.adapter.init_from : arguments.model.adapter;
-  const model::Decoder decoder = open_decoder(base, adapter, placement);
+  model::Decoder decoder =
+      open_decoder(base, adapter, engine::load_options(options.model, placement));
   log::info("model   {}{}", options.model.base, adapter.empty() ? "" : " with " + adapter);
+  log::info("weights {}", engine::kept_as(decoder));
   ordered_json results = {{"model", options.model.base}, {"adapter", adapter}};
   for (const auto& [name, value] :
        engine::evaluate_loss(decoder, data, options.eval.tokens_per_device_batch))

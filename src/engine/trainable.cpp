@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "checkpoint/folder_writer.h"
+#include "engine/load_options.h"
 #include "model/load.h"
 #include "model/weights.h"
 
@@ -77,7 +78,8 @@ std::filesystem::path save_product(const Trainable& trainable, model::Decoder& d
   } else {
     model::save_decoder(decoder, writer.folder(), base, decoder.compute_dtype);
   }
-  writer.commit(adapter ? "adapter" : "model", {{"base", base.string()}});
+  writer.commit(adapter ? "adapter" : "model",
+                {{"base", base.string()}, {"base_weights", kept_as(decoder)}});
   return destination;
 }
 

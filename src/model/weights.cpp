@@ -35,12 +35,14 @@ class LayerSlots {
                       gguf_ + gguf_name + ".weight",
                       {size.out, size.in},
                       &linear.weight,
+                      &linear,
                       size.interleaved_heads});
     if (size.has_bias)
       slots_.push_back({linear.name + ".bias",
                         gguf_ + gguf_name + ".bias",
                         {size.out},
                         &linear.bias,
+                        nullptr,
                         size.interleaved_heads});
   }
 

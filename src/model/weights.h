@@ -16,6 +16,7 @@ struct WeightSlot {
   std::string gguf_name;            ///< llama.cpp: blk.0.attn_q.weight
   std::vector<std::int64_t> shape;  ///< as in Hugging Face files
   Tensor* tensor;                   ///< inside the decoder it was made from
+  Linear* linear = nullptr;         ///< the layer whose weight this is, where it is one's
   /// Heads whose rows llama.cpp interleaves for its rotary layout; 0 where it does not.
   std::int64_t interleaved_heads = 0;
 };
