@@ -4,7 +4,6 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "base/error.h"
-#include "model/frozen_linear.h"
 
 namespace hone::adapters {
 namespace {
@@ -30,13 +29,12 @@ struct SavedKey {
 
 struct LoraLinear : torch::autograd::Function<LoraLinear> {
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& a, const Tensor& b,
-                        const model::Linear* base, double scaling, double dropout,
-                        const kernels::DropoutKey& key) {
+                        const model::FrozenWeight& weight, const std::optional<Tensor>& bias,
+                        double scaling, double dropout, const kernels::DropoutKey& key) {
     const auto dtype = x.scalar_type();
     const Tensor dropped = kernels::dropout(x, dropout, key);
     const Tensor xa = dropped.mm(a.to(dtype).t());  // [N, r]
-    const model::FrozenWeight weight(*base);
-    Tensor y = weight.product(x, base->bias);
+    Tensor y = weight.product(x, bias.value_or(Tensor()));
     y.addmm_(xa, b.to(dtype).t(), 1, scaling);
     context->save_for_backward({x, a, b, xa});
     model::keep(*context, weight);
@@ -68,22 +66,24 @@ struct LoraLinear : torch::autograd::Function<LoraLinear> {
         grad_x.add_(kernels::dropout(gb.mm(a.to(dtype)), dropout, key));
       }
     }
-    return {grad_x, grad_a, grad_b, {}, {}, {}, {}};
+    return {grad_x, grad_a, grad_b, {}, {}, {}, {}, {}};
   }
 };
 
 }  // namespace
 
-Tensor lora_linear(const Tensor& x, const model::Linear& base, const Tensor& a, const Tensor& b,
-                   double scaling, double dropout, const kernels::DropoutKey& key) {
-  const std::int64_t out = base.out_features(), in = base.in_features();
+Tensor lora_linear(const Tensor& x, const model::FrozenWeight& weight, const Tensor& bias,
+                   const Tensor& a, const Tensor& b, double scaling, double dropout,
+                   const kernels::DropoutKey& key) {
+  const std::int64_t out = weight.out_features(), in = weight.in_features();
   HONE_CHECK(ShapeError,
              x.dim() == 2 && x.size(1) == in && a.size(1) == in && b.size(0) == out &&
                  a.size(0) == b.size(1),
              "LoRA sizes do not fit: x {}, W {}x{}, A {}, B {}", fmt::join(x.sizes(), "x"), out, in,
              fmt::join(a.sizes(), "x"), fmt::join(b.sizes(), "x"));
-  HONE_ASSERT(base.packed || !base.weight.requires_grad(), "the base under LoRA is frozen");
-  return LoraLinear::apply(x, a, b, &base, scaling, dropout, key);
+  HONE_ASSERT(weight.is_frozen(), "the base under LoRA is frozen");
+  const std::optional<Tensor> maybe_bias = bias.defined() ? std::optional(bias) : std::nullopt;
+  return LoraLinear::apply(x, a, b, weight, maybe_bias, scaling, dropout, key);
 }
 
 }  // namespace hone::adapters

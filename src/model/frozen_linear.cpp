@@ -19,19 +19,29 @@ struct Held final : torch::CustomClassHolder {
 };
 
 struct PackedLinear : torch::autograd::Function<PackedLinear> {
-  static Tensor forward(AutogradContext* context, const Tensor& x,
-                        const std::optional<Tensor>& bias, const Linear* linear) {
-    const FrozenWeight weight(*linear);
+  static Tensor forward(AutogradContext* context, const Tensor& x, const FrozenWeight& weight,
+                        const std::optional<Tensor>& bias) {
     keep(*context, weight);
+    if (bias) context->save_for_backward({*bias});
     return weight.product(x, bias.value_or(Tensor()));
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
-    return {kept(*context).gradient(grads[0].contiguous()), {}, {}};
+    const Tensor g = grads[0].contiguous();
+    const variable_list saved = context->get_saved_variables();
+    Tensor grad_x, grad_bias;
+    if (context->needs_input_grad(0)) grad_x = kept(*context).gradient(g);
+    if (!saved.empty() && context->needs_input_grad(1))
+      grad_bias = g.sum(0).to(saved[0].scalar_type());
+    return {grad_x, {}, grad_bias};
   }
 };
 
 }  // namespace
+
+std::int64_t FrozenWeight::out_features() const { return packed ? packed->rows : weight.size(0); }
+
+std::int64_t FrozenWeight::in_features() const { return packed ? packed->columns : weight.size(1); }
 
 Tensor FrozenWeight::product(const Tensor& x_NI, const Tensor& bias_O) const {
   const auto dtype = x_NI.scalar_type();
@@ -56,7 +66,7 @@ Tensor packed_linear(const Tensor& x_NI, const Linear& linear) {
   HONE_ASSERT(linear.packed != nullptr, "{}", linear.name);
   const std::optional<Tensor> bias =
       linear.bias.defined() ? std::optional(linear.bias) : std::nullopt;
-  return PackedLinear::apply(x_NI, bias, &linear);
+  return PackedLinear::apply(x_NI, FrozenWeight(linear), bias);
 }
 
 }  // namespace hone::model

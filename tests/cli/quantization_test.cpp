@@ -66,5 +66,32 @@ TEST(Quantization, LogprobsOfAPackedModelAreNearItsOwn) {
   }
 }
 
+TEST(QuantizeVerb, TellsWhatEachLayerLost) {
+  const test::TempFolder folder;
+  const std::string rows =
+      folder.write("rows.jsonl", "{\"input_ids\": [5, 6, 7, 8], \"labels\": [-100, 6, 7, 8]}\n")
+          .string();
+  const auto report = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {
+        "quantize", "--model", test::fixture("models/llama").string(), "--dtype", "fp32", "--json",
+        "--data",   rows};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Finished done = run_hone(arguments);
+    EXPECT_EQ(done.exit_code, 0) << done.err;
+    return json::parse(done.out);
+  };
+  const json nf4 = report({}), int8 = report({"--format", "int8", "--skip", "down_proj"});
+  ASSERT_EQ(nf4["layers"].size() % 7, 0u);
+  EXPECT_EQ(int8["layers"].size(), nf4["layers"].size() / 7 * 6);
+  for (const json& layer : nf4["layers"]) {
+    EXPECT_GT(layer["relative_error"], 0.02) << layer["name"];
+    EXPECT_LT(layer["relative_error"], 0.15) << layer["name"];
+  }
+  for (const json& layer : int8["layers"]) EXPECT_LT(layer["relative_error"], 0.02);
+  EXPECT_LT(nf4["bytes_after"].get<double>() / nf4["bytes_before"].get<double>(), 0.14);
+  EXPECT_EQ(nf4["eval_loss_before"], int8["eval_loss_before"]);
+  EXPECT_NE(nf4["eval_loss_after"], nf4["eval_loss_before"]);
+}
+
 }  // namespace
 }  // namespace hone

@@ -87,12 +87,6 @@ Tensor reference(const Tensor& x, const Tensor& w, const Tensor& a, const Tensor
   return x.mm(w.t()) + s * x.mm(a.t()).mm(b.t());
 }
 
-model::Linear linear(const Tensor& weight) {
-  model::Linear made;
-  made.weight = weight;
-  return made;
-}
-
 TEST(LoraLinear, GradientsAreThoseOfTheComposite) {
   const auto f64 = torch::kFloat64;
   torch::manual_seed(1);
@@ -104,7 +98,7 @@ TEST(LoraLinear, GradientsAreThoseOfTheComposite) {
                                torch::randn({7, 3}, f64).requires_grad_()};
   };
   const auto ours = leaves(), theirs = leaves();
-  const Tensor y = lora_linear(ours[0], linear(w), ours[1], ours[2], 0.5, 0.0, {});
+  const Tensor y = lora_linear(ours[0], model::FrozenWeight(w), {}, ours[1], ours[2], 0.5, 0.0, {});
   const Tensor expected = reference(theirs[0], w, theirs[1], theirs[2], 0.5);
   EXPECT_TRUE(torch::allclose(y, expected, 1e-12, 1e-12));
   y.backward(g);
@@ -120,7 +114,7 @@ TEST(LoraLinear, DropoutActsOnTheUpdateOnlyAndItsGradientIsConsistent) {
                b = torch::randn({4, 2}, f64), g = torch::randn({5, 4}, f64);
   const Tensor x = torch::randn({5, 8}, f64).requires_grad_();
   const kernels::DropoutKey key{11, 2, 3, 0};
-  const Tensor y = lora_linear(x, linear(w), a, b, 2.0, 0.5, key);
+  const Tensor y = lora_linear(x, model::FrozenWeight(w), {}, a, b, 2.0, 0.5, key);
   const Tensor expected = x.mm(w.t()) + 2.0 * kernels::dropout(x, 0.5, key).mm(a.t()).mm(b.t());
   EXPECT_TRUE(torch::allclose(y, expected, 1e-12, 1e-12));
   y.backward(g);
@@ -154,7 +148,7 @@ TEST(LoraLinear, OverAPackedBaseIsLoraOverItsNumbers) {
         const Tensor x = torch::randn({6, 51}).requires_grad_();
         const Tensor a = torch::randn({3, 51}).requires_grad_();
         const Tensor b = torch::randn({37, 3}).requires_grad_();
-        const Tensor y = lora_linear(x, *base, a, b, 0.5, dropout, {1, 2, 3, 0});
+        const Tensor y = lora_linear(x, *base, base->bias, a, b, 0.5, dropout, {1, 2, 3, 0});
         y.backward(torch::randn({6, 37}));
         results.push_back({y.detach(), x.grad(), a.grad(), b.grad()});
       }
@@ -163,19 +157,20 @@ TEST(LoraLinear, OverAPackedBaseIsLoraOverItsNumbers) {
     }
 }
 
-TEST(PackedLinear, GradientOfItsInputIsThatOfTheNumbers) {
+TEST(PackedLinear, GradientsAreThoseOfItsNumbers) {
   const TwoBases bases = two_bases(quant::Format::kFp4, torch::kFloat64);
-  std::vector<Tensor> gradients;
+  std::vector<std::vector<Tensor>> results;
   for (const model::Linear* base : {&bases.packed, &bases.dense}) {
     torch::manual_seed(6);
     const Tensor x = torch::randn({6, 51}, torch::kFloat64).requires_grad_();
-    const Tensor y = (*base)(x);
+    model::Linear layer = *base;
+    layer.bias = base->bias.clone().requires_grad_();
+    const Tensor y = layer(x);
     y.backward(torch::randn({6, 37}, torch::kFloat64));
-    gradients.push_back(x.grad());
-    gradients.push_back(y.detach());
+    results.push_back({y.detach(), x.grad(), layer.bias.grad()});
   }
-  EXPECT_TRUE(torch::allclose(gradients[0], gradients[2], 1e-13, 1e-13));
-  EXPECT_TRUE(torch::allclose(gradients[1], gradients[3], 1e-13, 1e-13));
+  for (std::size_t i = 0; i < results[0].size(); ++i)
+    EXPECT_TRUE(torch::allclose(results[0][i], results[1][i], 1e-13, 1e-13)) << i;
 }
 
 AdapterOptions lora_options() {
