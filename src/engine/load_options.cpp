@@ -1,5 +1,7 @@
 #include "engine/load_options.h"
 
+#include <fmt/format.h>
+
 #include <map>
 
 #include "kernels/packed/packed.h"

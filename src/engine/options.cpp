@@ -1,5 +1,7 @@
 #include "engine/options.h"
 
+#include <fmt/format.h>
+
 namespace hone::engine {
 
 using namespace config;

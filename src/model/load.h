@@ -12,7 +12,7 @@ struct LoadOptions {
   torch::Dtype weight_dtype = torch::kFloat32;   ///< what the weights are kept in
   torch::Dtype compute_dtype = torch::kFloat32;  ///< what products are computed in
   torch::Device device = torch::kCPU;
-  quant::Recipe quantization;  ///< of the layers' matrices; all else stays in `weight_dtype`
+  quant::Recipe quantization = {};  ///< of the layers' matrices; all else stays in `weight_dtype`
   /// Layers that are not packed: the last parts of their names, or regular expressions that match
   /// the whole of them.
   std::vector<std::string> quantization_skip = {};

@@ -109,7 +109,10 @@ PackedMatrix quantize(const Tensor& weight, const Recipe& recipe) {
   const torch::NoGradGuard no_grad;
   const bool half = weight.scalar_type() == torch::kFloat16;
   const Tensor x = (half ? weight.to(torch::kFloat32) : weight).contiguous();
-  PackedMatrix matrix{.rows = x.size(0), .columns = x.size(1), .blocksize = recipe.blocksize};
+  PackedMatrix matrix;
+  matrix.rows = x.size(0);
+  matrix.columns = x.size(1);
+  matrix.blocksize = recipe.blocksize;
   switch (recipe.format) {
     case Format::kNf4:
     case Format::kFp4:

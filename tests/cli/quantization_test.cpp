@@ -14,8 +14,9 @@ using test::TinyRun;
 
 TEST(Quantization, ALoraIsTrainedOnAPackedBase) {
   const TinyRun run("{method: lora, r: 4}");
-  const Finished trained = run_hone(run.train(
-      {"model.quantization=nf4", "model.quantization_skip=[down_proj]", "train.max_steps=3"}));
+  const Finished trained =
+      run_hone(run.train({"model.quantization=nf4", "model.quantization_skip=[down_proj]",
+                          "train.precision=fp32", "train.max_steps=3"}));
   ASSERT_EQ(trained.exit_code, 0) << trained.err;
   EXPECT_TRUE(contains(trained.err, "layers nf4 in blocks of 64, scales packed again"));
   EXPECT_TRUE(contains(trained.err, "layers fp32"));
