@@ -30,8 +30,8 @@ struct FrozenWeight {
 void keep(torch::autograd::AutogradContext& context, const FrozenWeight& weight);
 const FrozenWeight& kept(torch::autograd::AutogradContext& context);
 
-/// x Wᵀ + b over a packed weight, differentiable in x and b: the weight is dequantised for the product
-/// and again in the backward pass, and never kept.
+/// x Wᵀ + b over a packed weight, differentiable in x and b: the weight is dequantised for the
+/// product and again in the backward pass, and never kept.
 /// @throws ShapeError when the sizes do not fit
 Tensor packed_linear(const Tensor& x_NI, const Linear& linear);
 
