@@ -27,10 +27,8 @@ class LoraLinearAdapter final : public model::LinearAdapter {
     const kernels::DropoutKey key =
         drop ? kernels::DropoutKey{state_->seed, state_->step, site_, state_->first_row}
              : kernels::DropoutKey{};
-    const auto dtype = x.scalar_type();
-    return lora_linear(x, model::dense_weight(base, dtype),
-                       base.bias.defined() ? base.bias.to(dtype) : base.bias, layer_.a, layer_.b,
-                       scaling_, drop ? dropout_ : 0.0, key);
+    return lora_linear(x, base, base.bias, layer_.a, layer_.b, scaling_, drop ? dropout_ : 0.0,
+                       key);
   }
 
  private:

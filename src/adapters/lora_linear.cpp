@@ -1,6 +1,5 @@
 #include "adapters/lora_linear.h"
 
-#include <ATen/ops/linear.h>
 #include <fmt/ranges.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -29,15 +28,16 @@ struct SavedKey {
 };
 
 struct LoraLinear : torch::autograd::Function<LoraLinear> {
-  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight,
-                        const std::optional<Tensor>& bias, const Tensor& a, const Tensor& b,
+  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& a, const Tensor& b,
+                        const model::FrozenWeight& weight, const std::optional<Tensor>& bias,
                         double scaling, double dropout, const kernels::DropoutKey& key) {
     const auto dtype = x.scalar_type();
     const Tensor dropped = kernels::dropout(x, dropout, key);
     const Tensor xa = dropped.mm(a.to(dtype).t());  // [N, r]
-    Tensor y = at::linear(x, weight, bias);
+    Tensor y = weight.product(x, bias.value_or(Tensor()));
     y.addmm_(xa, b.to(dtype).t(), 1, scaling);
-    context->save_for_backward({x, weight, a, b, xa});
+    context->save_for_backward({x, a, b, xa});
+    model::keep(*context, weight);
     context->saved_data["scaling"] = scaling;
     context->saved_data["dropout"] = dropout;
     SavedKey::put(*context, key);
@@ -47,7 +47,7 @@ struct LoraLinear : torch::autograd::Function<LoraLinear> {
   // With G = dL/dy:  dB = s Gᵀ(x̃Aᵀ),  dA = s (GB)ᵀ x̃,  dx = GW + s · dropout'(GBA).
   static variable_list backward(AutogradContext* context, variable_list grads) {
     const auto saved = context->get_saved_variables();
-    const Tensor &x = saved[0], &weight = saved[1], &a = saved[2], &b = saved[3], &xa = saved[4];
+    const Tensor &x = saved[0], &a = saved[1], &b = saved[2], &xa = saved[3];
     const double scaling = context->saved_data["scaling"].toDouble();
     const double dropout = context->saved_data["dropout"].toDouble();
     const auto key = SavedKey::get(*context);
@@ -59,30 +59,31 @@ struct LoraLinear : torch::autograd::Function<LoraLinear> {
     const Tensor grad_a = gb.t().mm(kernels::dropout(x, dropout, key)).to(a.scalar_type());
     Tensor grad_x;
     if (context->needs_input_grad(0)) {
-      grad_x = g.mm(weight);
+      grad_x = model::kept(*context).gradient(g);
       if (dropout == 0) {
         grad_x.addmm_(gb, a.to(dtype));
       } else {
         grad_x.add_(kernels::dropout(gb.mm(a.to(dtype)), dropout, key));
       }
     }
-    return {grad_x, {}, {}, grad_a, grad_b, {}, {}, {}};
+    return {grad_x, grad_a, grad_b, {}, {}, {}, {}, {}};
   }
 };
 
 }  // namespace
 
-Tensor lora_linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& a,
-                   const Tensor& b, double scaling, double dropout,
+Tensor lora_linear(const Tensor& x, const model::FrozenWeight& weight, const Tensor& bias,
+                   const Tensor& a, const Tensor& b, double scaling, double dropout,
                    const kernels::DropoutKey& key) {
+  const std::int64_t out = weight.out_features(), in = weight.in_features();
   HONE_CHECK(ShapeError,
-             x.dim() == 2 && x.size(1) == weight.size(1) && a.size(1) == weight.size(1) &&
-                 b.size(0) == weight.size(0) && a.size(0) == b.size(1),
-             "LoRA sizes do not fit: x {}, W {}, A {}, B {}", fmt::join(x.sizes(), "x"),
-             fmt::join(weight.sizes(), "x"), fmt::join(a.sizes(), "x"), fmt::join(b.sizes(), "x"));
-  HONE_ASSERT(!weight.requires_grad(), "the base under LoRA is frozen");
+             x.dim() == 2 && x.size(1) == in && a.size(1) == in && b.size(0) == out &&
+                 a.size(0) == b.size(1),
+             "LoRA sizes do not fit: x {}, W {}x{}, A {}, B {}", fmt::join(x.sizes(), "x"), out, in,
+             fmt::join(a.sizes(), "x"), fmt::join(b.sizes(), "x"));
+  HONE_ASSERT(weight.is_frozen(), "the base under LoRA is frozen");
   const std::optional<Tensor> maybe_bias = bias.defined() ? std::optional(bias) : std::nullopt;
-  return LoraLinear::apply(x, weight, maybe_bias, a, b, scaling, dropout, key);
+  return LoraLinear::apply(x, a, b, weight, maybe_bias, scaling, dropout, key);
 }
 
 }  // namespace hone::adapters

@@ -7,6 +7,7 @@
 #include "cli/model_arguments.h"
 #include "cli/sampling_arguments.h"
 #include "engine/evaluate.h"
+#include "engine/load_options.h"
 #include "engine/run_data.h"
 #include "engine/suite.h"
 #include "eval/report.h"
@@ -42,6 +43,8 @@ engine::RunOptions options_of(const Arguments& arguments, const Common& common) 
     options.data.eval = {arguments.data};
     if (!common.seed.empty()) options.train.seed = std::stoll(common.seed);
   }
+  if (arguments.model.quantization != "none")
+    options.model.quantization = arguments.model.quantization;
   if (arguments.model.dtype != "auto") options.train.precision = arguments.model.dtype;
   if (!arguments.chat_template.empty()) options.data.chat_template = arguments.chat_template;
   HONE_CHECK(ConfigError, !options.data.eval.empty() || !options.eval.suite.empty(),
@@ -129,7 +132,9 @@ struct Evaluations {
 
   std::vector<Evaluation> run(const std::string& adapter,
                               const std::function<void(const ordered_json&)>& on_row) const {
-    const model::Decoder decoder = open_decoder(base, adapter, placement, options.model.rope_scaling);
+    model::Decoder decoder =
+        open_decoder(base, adapter, engine::load_options(options.model, placement));
+    log::info("weights {}", engine::kept_as(decoder));
     const datasets::TextTools tools = engine::text_tools(text, spec);
     eval::Setting setting = engine::eval_setting(options, tools, spec.max_position_embeddings);
     setting.on_row = on_row;

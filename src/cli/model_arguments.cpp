@@ -4,8 +4,9 @@
 
 #include "adapters/lora.h"
 #include "base/error.h"
+#include "config/load.h"
+#include "engine/load_options.h"
 #include "engine/trainable.h"
-#include "model/load.h"
 
 namespace hone::cli {
 
@@ -17,14 +18,17 @@ void ModelArguments::declare(CLI::App& command, bool model_required) {
   command.add_option("--dtype", dtype, "What to compute in")
       ->check(CLI::IsMember({"auto", "fp32", "bf16"}))
       ->capture_default_str();
+  command
+      .add_option("--quantization", quantization,
+                  "Pack the layers' matrices while they are loaded, as model.quantization does")
+      ->check(CLI::IsMember({"none", "nf4", "fp4", "int8", "int8_blockwise"}))
+      ->capture_default_str();
 }
 
 model::Decoder open_decoder(const std::filesystem::path& base, const std::string& adapter,
-                            const engine::Placement& placement,
-                            const model::RopeScalingOptions& rope_scaling) {
-  const auto rope = adapter.empty() ? rope_scaling : engine::rope_of_adapter(adapter);
-  model::Decoder decoder = model::load_decoder(
-      base, {placement.weight_dtype, placement.compute_dtype, placement.device, rope});
+                            model::LoadOptions options) {
+  if (!adapter.empty()) options.rope_scaling = engine::rope_of_adapter(adapter);
+  model::Decoder decoder = model::load_decoder(base, options);
   if (!adapter.empty()) adapters::attach(adapters::load_lora(adapter, decoder), decoder);
   return decoder;
 }
@@ -34,7 +38,10 @@ OpenedModel open_model(const ModelArguments& arguments, const Common& common,
   const engine::Placement placement = engine::place(common.device, arguments.dtype, "auto");
   const std::filesystem::path base = engine::resolve_model(arguments.model);
   engine::Text text = engine::open_text(base, chat_template);
-  return {open_decoder(base, arguments.adapter, placement), std::move(text)};
+  auto options = config::defaults<engine::ModelOptions>();
+  options.quantization = arguments.quantization;
+  return {open_decoder(base, arguments.adapter, engine::load_options(options, placement)),
+          std::move(text)};
 }
 
 void print_row(const nlohmann::ordered_json& row) {

@@ -9,13 +9,13 @@
 #include "engine/device.h"
 #include "engine/text.h"
 #include "model/decoder.h"
-#include "model/rope_options.h"
+#include "model/load.h"
 
 namespace hone::cli {
 
 /// What says which model a verb computes with.
 struct ModelArguments {
-  std::string model, adapter, dtype = "auto";
+  std::string model, adapter, dtype = "auto", quantization = "none";
 
   void declare(CLI::App& command, bool model_required);
 };
@@ -30,11 +30,10 @@ struct OpenedModel {
 OpenedModel open_model(const ModelArguments& arguments, const Common& common,
                        const std::string& chat_template = "");
 
-/// Opens a model onto a placement and attaches the PEFT adapter in `adapter`, where that is not "".
-/// @param rope_scaling the base's; an adapter has that which it was trained with
+/// Opens a model and attaches the PEFT adapter in `adapter`, where that is not ""; the model's rope
+/// is scaled as the adapter was trained with, whatever the options say.
 model::Decoder open_decoder(const std::filesystem::path& base, const std::string& adapter,
-                            const engine::Placement& placement,
-                            const model::RopeScalingOptions& rope_scaling = {});
+                            model::LoadOptions options);
 
 /// One JSON object as a line on stdout.
 void print_row(const nlohmann::ordered_json& row);

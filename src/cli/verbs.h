@@ -30,6 +30,7 @@ Action declare_eval(CLI::App& command, const Common& common);
 Action declare_explain(CLI::App& command, const Common& common);
 Action declare_generate(CLI::App& command, const Common& common);
 Action declare_logprobs(CLI::App& command, const Common& common);
+Action declare_quantize(CLI::App& command, const Common& common);
 Action declare_report(CLI::App& command, const Common& common);
 Action declare_runs(CLI::App& command, const Common& common);
 Action declare_tokenize(CLI::App& command, const Common& common);

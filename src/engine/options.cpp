@@ -1,8 +1,36 @@
 #include "engine/options.h"
 
+#include <fmt/format.h>
+
 namespace hone::engine {
 
 using namespace config;
+
+namespace {
+
+void check_quantization(const ModelOptions& options, Problems& problems) {
+  const std::int64_t size = options.quantization_block_size;
+  if ((size & (size - 1)) != 0)
+    problems.add("quantization_block_size",
+                 fmt::format("is {}; expected a power of two from 32 to 4096", size));
+  const bool four_bit = options.quantization == "nf4" || options.quantization == "fp4";
+  if (problems.given("double_quantization") && !four_bit)
+    problems.add("double_quantization", "has an effect on nf4 and fp4 only");
+  if (problems.given("quantization_block_size") && !four_bit &&
+      options.quantization != "int8_blockwise")
+    problems.add("quantization_block_size", "has an effect on nf4, fp4 and int8_blockwise only");
+  if (problems.given("quantization_skip") && options.quantization == "none")
+    problems.add("quantization_skip", "has no effect without model.quantization");
+}
+
+void check_base_is_frozen(const RunOptions& options, Problems& problems) {
+  if (options.model.quantization != "none" && !options.adapter.trains_adapter())
+    problems.add("model.quantization",
+                 "a quantised weight cannot be trained; add adapter.method: lora (QLoRA), or leave "
+                 "the model as it is");
+}
+
+}  // namespace
 
 const Table<ModelOptions>& ModelOptions::table() {
   static const Table<ModelOptions> table(
@@ -14,6 +42,20 @@ const Table<ModelOptions>& ModelOptions::table() {
              "What frozen weights are kept in; auto follows train.precision. Weights that are "
              "trained "
              "are fp32 masters always."),
+       field("quantization", &ModelOptions::quantization, "none",
+             choices({"none", "nf4", "fp4", "int8", "int8_blockwise"}),
+             "What the frozen matrices of the layers are packed to while they are loaded, bit for "
+             "bit as bitsandbytes does; products are computed in train.precision. nf4 under lora "
+             "is QLoRA (arXiv:2305.14314). Embeddings, head, norms and routers stay as they are."),
+       field("quantization_block_size", &ModelOptions::quantization_block_size, 64, at_least(32),
+             at_most(4096), unit("weights"), "Weights that share a scale: a power of two."),
+       field("double_quantization", &ModelOptions::double_quantization, true,
+             "Pack the scales of nf4 and fp4 too, to 8 bits: 4.13 bits a weight, not 4.5."),
+       field("quantization_skip", &ModelOptions::quantization_skip, {}, kScalarOrList,
+             "Layers that are not packed: the last parts of their names (down_proj), or regular "
+             "expressions for whole names."),
+       check<ModelOptions>("Options of a quantisation are set only where they have an effect.",
+                           check_quantization),
        section(&ModelOptions::rope_scaling)});
   return table;
 }
@@ -56,7 +98,9 @@ const Table<RunOptions>& RunOptions::table() {
       "", "A hone config.",
       {section(&RunOptions::model), section(&RunOptions::adapter), section(&RunOptions::data),
        section(&RunOptions::train), section(&RunOptions::optim), section(&RunOptions::schedule),
-       section(&RunOptions::eval), section(&RunOptions::checkpoint), section(&RunOptions::report)});
+       section(&RunOptions::eval), section(&RunOptions::checkpoint), section(&RunOptions::report),
+       check<RunOptions>("A quantised model is trained through an adapter.",
+                         check_base_is_frozen)});
   return table;
 }
 

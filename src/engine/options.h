@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "adapters/options.h"
 #include "checkpoint/options.h"
@@ -19,6 +20,10 @@ namespace hone::engine {
 struct ModelOptions {
   std::string base;
   std::string dtype;
+  std::string quantization;
+  std::int64_t quantization_block_size;
+  bool double_quantization;
+  std::vector<std::string> quantization_skip;
   model::RopeScalingOptions rope_scaling;
 
   static const config::Table<ModelOptions>& table();

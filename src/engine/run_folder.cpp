@@ -9,6 +9,7 @@
 #include "checkpoint/folder_writer.h"
 #include "checkpoint/state.h"
 #include "config/load.h"
+#include "engine/load_options.h"
 #include "model/weights.h"
 
 namespace hone::engine {
@@ -125,6 +126,9 @@ json identity_of(const RunOptions& options, const std::string& base_sha256,
                    {"data.overlong", options.data.overlong},
                    {"data.template", options.data.chat_template},
                    {"adapter.trained", options.adapter.trains_adapter()}};
+  if (const quant::Recipe recipe = load_options(options.model, {}).quantization;
+      recipe.format != quant::Format::kNone)
+    identity["model.quantization"] = quant::describe(recipe);
   if (const std::string mixture = datasets::mixture_text(options.data); !mixture.empty())
     identity["data.mixture"] = mixture;
   if (options.model.rope_scaling.rope_type)

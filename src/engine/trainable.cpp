@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "checkpoint/folder_writer.h"
 #include "checkpoint/manifest.h"
+#include "engine/load_options.h"
 #include "model/load.h"
 #include "model/rope_config.h"
 #include "model/weights.h"
@@ -83,7 +84,7 @@ std::filesystem::path save_product(const Trainable& trainable, model::Decoder& d
   } else {
     model::save_decoder(decoder, writer.folder(), base, decoder.compute_dtype);
   }
-  nlohmann::json about = {{"base", base.string()}};
+  nlohmann::json about = {{"base", base.string()}, {"base_weights", kept_as(decoder)}};
   if (decoder.spec.rope_is_overridden) {
     about[kRopeRecord] = model::rope_parameters(decoder.spec.ropes.front());
     if (adapter)

@@ -8,9 +8,11 @@
 #include "base/error.h"
 #include "kernels/attention/attention.h"
 #include "kernels/glu/glu.h"
+#include "kernels/packed/packed.h"
 #include "kernels/rms_norm/rms_norm.h"
 #include "kernels/rope/rope.h"
 #include "model/families.h"
+#include "model/frozen_linear.h"
 #include "model/moe.h"
 
 namespace hone::model {
@@ -111,7 +113,12 @@ Tensor with_residual(const Decoder& decoder, const Tensor& x, const Tensor& adde
 
 }  // namespace
 
+std::int64_t Linear::out_features() const { return packed ? packed->rows : weight.size(0); }
+
+std::int64_t Linear::in_features() const { return packed ? packed->columns : weight.size(1); }
+
 Tensor Linear::base_forward(const Tensor& x_NI) const {
+  if (packed) return packed_linear(x_NI, *this);
   return at::linear(x_NI, dense_weight(*this, x_NI.scalar_type()), cast(bias, x_NI.scalar_type()));
 }
 
@@ -119,7 +126,9 @@ Tensor Linear::operator()(const Tensor& x_NI) const {
   return adapter ? adapter->forward(x_NI, *this) : base_forward(x_NI);
 }
 
-Tensor dense_weight(const Linear& linear, torch::Dtype dtype) { return linear.weight.to(dtype); }
+Tensor dense_weight(const Linear& linear, torch::Dtype dtype) {
+  return linear.packed ? kernels::dequantize(*linear.packed, dtype) : linear.weight.to(dtype);
+}
 
 Tensor embed(const Decoder& decoder, const Tensor& ids_N) {
   if (ids_N.numel() > 0) {

@@ -12,6 +12,10 @@
 
 // Axes in tensor names: N tokens in the batch, D documents, H hidden, V vocabulary, I intermediate.
 
+namespace hone::kernels {
+struct PackedMatrix;
+}
+
 namespace hone::model {
 
 using torch::Tensor;
@@ -30,14 +34,15 @@ class LinearAdapter {
 /// y = x Wᵀ + b, or what its adapter makes of that.
 struct Linear {
   std::string name;  ///< as transformers names the module: model.layers.0.self_attn.q_proj
-  Tensor weight;     ///< [out, in]
-  Tensor bias;       ///< [out], undefined where the layer has none
+  Tensor weight;     ///< [out, in], undefined where `packed` has it
+  std::shared_ptr<const kernels::PackedMatrix> packed;  ///< the weight in 4 or 8 bits, frozen
+  Tensor bias;  ///< [out], undefined where the layer has none
   std::shared_ptr<const LinearAdapter> adapter;
 
   /// False where the family has no such layer.
-  bool exists() const { return weight.defined(); }
-  std::int64_t out_features() const { return weight.size(0); }
-  std::int64_t in_features() const { return weight.size(1); }
+  bool exists() const { return weight.defined() || packed != nullptr; }
+  std::int64_t out_features() const;
+  std::int64_t in_features() const;
 
   Tensor operator()(const Tensor& x_NI) const;
   /// The product without the adapter.

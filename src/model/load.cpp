@@ -7,8 +7,10 @@
 #include "base/log.h"
 #include "io/gguf.h"
 #include "io/safetensors.h"
+#include "model/name_patterns.h"
 #include "model/rope_config.h"
 #include "model/weight_reader.h"
+#include "quant/quantize.h"
 
 namespace hone::model {
 namespace {
@@ -47,6 +49,27 @@ std::vector<fs::path> weight_files(const fs::path& model) {
   return files;
 }
 
+bool is_packed(const WeightSlot& slot, const LoadOptions& options) {
+  return slot.linear != nullptr && options.quantization.format != quant::Format::kNone &&
+         !matches_any(options.quantization_skip, slot.linear->name);
+}
+
+void check_skipped(const std::vector<WeightSlot>& slots, const LoadOptions& options) {
+  std::vector<std::string> names;
+  for (const WeightSlot& slot : slots)
+    if (slot.linear != nullptr) names.push_back(slot.linear->name);
+  check_patterns("model.quantization_skip", options.quantization_skip, names);
+}
+
+/// A matrix is packed from the numbers that are stored, not from what they are in another dtype.
+void load_weight(const WeightReader& reader, const WeightSlot& slot, const LoadOptions& options) {
+  if (is_packed(slot, options))
+    slot.linear->packed = std::make_shared<kernels::PackedMatrix>(kernels::to_device(
+        quant::quantize(reader.read(slot, torch::kFloat32), options.quantization), options.device));
+  else
+    *slot.tensor = reader.read(slot, options.weight_dtype).to(options.device);
+}
+
 }  // namespace
 
 bool is_gguf(const fs::path& model) { return model.extension() == ".gguf"; }
@@ -71,8 +94,8 @@ Decoder load_decoder(const fs::path& model, const LoadOptions& options) {
   const std::vector<WeightSlot> slots = weight_slots(decoder);
   reader.check(slots, decoder.spec);
   tell_dtype(reader.stored_type(slots.front()), options.weight_dtype, model);
-  for (const WeightSlot& slot : slots)
-    *slot.tensor = reader.read(slot, options.weight_dtype).to(options.device);
+  check_skipped(slots, options);
+  for (const WeightSlot& slot : slots) load_weight(reader, slot, options);
   tie_head(decoder);
   return decoder;
 }

@@ -5,6 +5,7 @@
 
 #include "model/decoder.h"
 #include "model/rope_options.h"
+#include "quant/recipe.h"
 
 namespace hone::model {
 
@@ -13,10 +14,15 @@ struct LoadOptions {
   torch::Dtype compute_dtype = torch::kFloat32;  ///< what products are computed in
   torch::Device device = torch::kCPU;
   RopeScalingOptions rope_scaling = {};  ///< in the place of the model's own, where it says a type
+  quant::Recipe quantization = {};  ///< of the layers' matrices; all else stays in `weight_dtype`
+  /// Layers that are not packed: the last parts of their names, or regular expressions that match
+  /// the whole of them.
+  std::vector<std::string> quantization_skip = {};
 };
 
 /// Loads a Hugging Face folder (config.json and safetensors, sharded or not) or a .gguf file, one
-/// tensor at a time, straight into the target dtype.
+/// tensor at a time, straight into the target dtype or its packed form.
+/// @throws ConfigError where `quantization_skip` names no layer
 /// @throws DataError naming together all weights that are missing, unexpected or of another shape,
 ///         or where a weight holds a value that is not finite in the target dtype
 Decoder load_decoder(const std::filesystem::path& model, const LoadOptions& options);

@@ -40,7 +40,8 @@ void save_decoder(Decoder& decoder, const fs::path& folder, const fs::path& base
   make_folder(folder);
   HostTensors tensors;
   for (const WeightSlot& slot : weight_slots(decoder))
-    tensors.add(slot.name, slot.tensor->to(dtype));
+    tensors.add(slot.name,
+                slot.linear ? dense_weight(*slot.linear, dtype) : slot.tensor->to(dtype));
   io::write_safetensors(folder / "model.safetensors", tensors.views(), {{"format", "pt"}});
 
   const bool from_folder = fs::is_directory(base);

@@ -46,6 +46,7 @@ class LayerSlots {
                       gguf_ + gguf_name + ".weight",
                       {size.out, size.in},
                       &linear.weight,
+                      &linear,
                       interleaved_heads,
                       size.expert});
     if (size.has_bias)
@@ -53,6 +54,7 @@ class LayerSlots {
                         gguf_ + gguf_name + ".bias",
                         {size.out},
                         &linear.bias,
+                        nullptr,
                         interleaved_heads});
   }
 

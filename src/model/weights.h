@@ -16,6 +16,7 @@ struct WeightSlot {
   std::string gguf_name;            ///< llama.cpp: blk.0.attn_q.weight
   std::vector<std::int64_t> shape;  ///< as in Hugging Face files
   Tensor* tensor;                   ///< inside the decoder it was made from
+  Linear* linear = nullptr;         ///< the layer whose weight this is, where it is one's
   // What llama.cpp's converter does to it:
   std::int64_t interleaved_heads = 0;  ///< heads whose rows are interleaved; 0: they are not
   std::int64_t gguf_expert = -1;       ///< its place where the experts of a layer are stacked

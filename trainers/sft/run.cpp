@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "config/load.h"
+#include "engine/load_options.h"
 #include "engine/run_data.h"
 #include "engine/run_loop.h"
 #include "model/load.h"
@@ -26,12 +27,13 @@ report::RunRecord start_record(const engine::RunOptions& options, const SftTrain
   return record;
 }
 
-void introduce(const SftTrainer& trainer, const engine::Placement& placement) {
+void introduce(SftTrainer& trainer, const engine::Placement& placement) {
   const datasets::RowTotals& data = trainer.train_data.totals();
   log::info("model   {}: {:.1f} M weights, {} trained ({}), computed in {} on {}",
             trainer.options.model.base, double(model::parameter_count(trainer.decoder.spec)) / 1e6,
             trainer.trainable.parameter_count(), trainer.options.adapter.method,
             engine::dtype_label(placement.compute_dtype), placement.device.str());
+  log::info("weights {}", engine::kept_as(trainer.decoder));
   log::info("data    {} rows, {} tokens, {:.1f} % of them trained on", data.rows, data.tokens,
             100.0 * data.weight / double(data.tokens));
   log::info("run     {} steps into {}", trainer.total_steps, trainer.options.train.output_dir);
@@ -53,8 +55,7 @@ SftTrainer setup(const config::Loaded<engine::RunOptions>& config,
   const std::int64_t total_steps = engine::total_steps(options.train, sampler);
 
   model::Decoder decoder =
-      model::load_decoder(base, {placement.weight_dtype, placement.compute_dtype, placement.device,
-                                 options.model.rope_scaling});
+      model::load_decoder(base, engine::load_options(options.model, placement));
   engine::Trainable trainable =
       engine::make_trainable(decoder, options.adapter, config.given, seed);
   optim::AdamW optimizer(trainable.parameters, options.optim);

@@ -8,6 +8,7 @@ namespace hone::kernels {
   void launch_cuda(const Op<T>& args);
 HONE_DECLARE_CUDA(AttentionForward)
 HONE_DECLARE_CUDA(AttentionBackward)
+HONE_DECLARE_CUDA(Dequantize)
 HONE_DECLARE_CUDA(Dropout)
 HONE_DECLARE_CUDA(GluForward)
 HONE_DECLARE_CUDA(GluBackward)

@@ -6,6 +6,7 @@
 #include "kernels/dropout/arithmetic.h"
 #include "kernels/glu/arithmetic.h"
 #include "kernels/linear_logprob/arithmetic.h"
+#include "kernels/packed/arithmetic.h"
 #include "kernels/rms_norm/arithmetic.h"
 #include "kernels/rope/arithmetic.h"
 
@@ -22,7 +23,7 @@ using CudaLaunchersOf =
                CudaLauncher<Dropout<T>>, CudaLauncher<LogprobForward<T>>,
                CudaLauncher<LogprobBackward<T>>, CudaLauncher<RmsNormForward<T>>,
                CudaLauncher<RmsNormBackward<T>>, CudaLauncher<Rope<T>>, CudaLauncher<GluForward<T>>,
-               CudaLauncher<GluBackward<T>>>;
+               CudaLauncher<GluBackward<T>>, CudaLauncher<Dequantize<T>>>;
 
 /// What libhone_cuda.so offers; an entry is found by its arguments' type.
 using CudaTable = decltype(std::tuple_cat(CudaLaunchersOf<float>{}, CudaLaunchersOf<Bf16>{},

@@ -7,9 +7,11 @@
 #include "base/file.h"
 #include "config/load.h"
 #include "io/json.h"
+#include "kernels/packed/packed.h"
 #include "loss/cross_entropy.h"
 #include "model/head.h"
 #include "model/load.h"
+#include "quant/quantize.h"
 #include "support/fixture_batch.h"
 #include "support/support.h"
 
@@ -96,7 +98,7 @@ TEST(LoraLinear, GradientsAreThoseOfTheComposite) {
                                torch::randn({7, 3}, f64).requires_grad_()};
   };
   const auto ours = leaves(), theirs = leaves();
-  const Tensor y = lora_linear(ours[0], w, {}, ours[1], ours[2], 0.5, 0.0, {});
+  const Tensor y = lora_linear(ours[0], model::FrozenWeight(w), {}, ours[1], ours[2], 0.5, 0.0, {});
   const Tensor expected = reference(theirs[0], w, theirs[1], theirs[2], 0.5);
   EXPECT_TRUE(torch::allclose(y, expected, 1e-12, 1e-12));
   y.backward(g);
@@ -112,7 +114,7 @@ TEST(LoraLinear, DropoutActsOnTheUpdateOnlyAndItsGradientIsConsistent) {
                b = torch::randn({4, 2}, f64), g = torch::randn({5, 4}, f64);
   const Tensor x = torch::randn({5, 8}, f64).requires_grad_();
   const kernels::DropoutKey key{11, 2, 3, 0};
-  const Tensor y = lora_linear(x, w, {}, a, b, 2.0, 0.5, key);
+  const Tensor y = lora_linear(x, model::FrozenWeight(w), {}, a, b, 2.0, 0.5, key);
   const Tensor expected = x.mm(w.t()) + 2.0 * kernels::dropout(x, 0.5, key).mm(a.t()).mm(b.t());
   EXPECT_TRUE(torch::allclose(y, expected, 1e-12, 1e-12));
   y.backward(g);
@@ -120,6 +122,55 @@ TEST(LoraLinear, DropoutActsOnTheUpdateOnlyAndItsGradientIsConsistent) {
   x.mutable_grad().reset();
   expected.backward(g);
   EXPECT_TRUE(torch::allclose(grad, x.grad(), 1e-12, 1e-12));
+}
+
+/// The same layer with its weight packed, and with what it was packed to.
+struct TwoBases {
+  model::Linear packed, dense;
+};
+TwoBases two_bases(quant::Format format, torch::Dtype dtype) {
+  torch::manual_seed(5);
+  TwoBases bases;
+  bases.packed.packed = std::make_shared<kernels::PackedMatrix>(
+      quant::quantize(torch::randn({37, 51}), {.format = format}));
+  bases.dense.weight = kernels::dequantize(*bases.packed.packed, dtype);
+  bases.packed.bias = bases.dense.bias = torch::randn({37}, dtype);
+  return bases;
+}
+
+TEST(LoraLinear, OverAPackedBaseIsLoraOverItsNumbers) {
+  for (const quant::Format format : {quant::Format::kNf4, quant::Format::kInt8})
+    for (const double dropout : {0.0, 0.5}) {
+      const TwoBases bases = two_bases(format, torch::kFloat32);
+      std::vector<std::vector<Tensor>> results;
+      for (const model::Linear* base : {&bases.packed, &bases.dense}) {
+        torch::manual_seed(6);
+        const Tensor x = torch::randn({6, 51}).requires_grad_();
+        const Tensor a = torch::randn({3, 51}).requires_grad_();
+        const Tensor b = torch::randn({37, 3}).requires_grad_();
+        const Tensor y = lora_linear(x, *base, base->bias, a, b, 0.5, dropout, {1, 2, 3, 0});
+        y.backward(torch::randn({6, 37}));
+        results.push_back({y.detach(), x.grad(), a.grad(), b.grad()});
+      }
+      for (std::size_t i = 0; i < results[0].size(); ++i)
+        EXPECT_TRUE(results[0][i].equal(results[1][i])) << quant::format_name(format) << " " << i;
+    }
+}
+
+TEST(PackedLinear, GradientsAreThoseOfItsNumbers) {
+  const TwoBases bases = two_bases(quant::Format::kFp4, torch::kFloat64);
+  std::vector<std::vector<Tensor>> results;
+  for (const model::Linear* base : {&bases.packed, &bases.dense}) {
+    torch::manual_seed(6);
+    const Tensor x = torch::randn({6, 51}, torch::kFloat64).requires_grad_();
+    model::Linear layer = *base;
+    layer.bias = base->bias.clone().requires_grad_();
+    const Tensor y = layer(x);
+    y.backward(torch::randn({6, 37}, torch::kFloat64));
+    results.push_back({y.detach(), x.grad(), layer.bias.grad()});
+  }
+  for (std::size_t i = 0; i < results[0].size(); ++i)
+    EXPECT_TRUE(torch::allclose(results[0][i], results[1][i], 1e-13, 1e-13)) << i;
 }
 
 AdapterOptions lora_options() {

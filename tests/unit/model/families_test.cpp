@@ -51,6 +51,28 @@ TEST_P(ModelParity, LogitsAgree) {
   EXPECT_LT(relative_error(got, torch::stack(rows)), 1e-5);
 }
 
+/// Every family's layers, its fused projections and its experts among them.
+TEST_P(ModelParity, PackedItComputesWithItsPackedNumbers) {
+  const io::SafetensorsFile io(folder() / "io.safetensors");
+  const FixtureBatch batch = flatten(io);
+  LoadOptions options;
+  options.quantization.format = quant::Format::kNf4;
+  Decoder packed = load_decoder(folder(), options), dense = decoder();
+  std::vector<Linear*> layers;
+  for_each_linear(packed, [&](Linear& linear) { layers.push_back(&linear); });
+  std::size_t next = 0;
+  for_each_linear(dense, [&](Linear& linear) {
+    const Linear& twin = *layers.at(next++);
+    ASSERT_NE(twin.packed, nullptr) << twin.name;
+    ASSERT_FALSE(twin.weight.defined()) << twin.name;
+    ASSERT_EQ(twin.out_features(), linear.out_features()) << twin.name;
+    linear.weight = dense_weight(twin, torch::kFloat32);
+  });
+  EXPECT_EQ(next, layers.size());
+  EXPECT_LT(relative_error(hidden_states(packed, batch.tokens), hidden_states(dense, batch.tokens)),
+            1e-5);
+}
+
 TEST_P(ModelParity, LossAndEveryGradientAgree) {
   const io::SafetensorsFile io(folder() / "io.safetensors"), grads(folder() / "grads.safetensors");
   const FixtureBatch batch = flatten(io);

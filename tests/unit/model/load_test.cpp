@@ -114,5 +114,43 @@ TEST(ParameterCount, CountsWhatIsThere) {
   EXPECT_EQ(count, 94528);  // as transformers counted (info.json)
 }
 
+TEST(LoadPacked, LeavesWhatItIsToldTo) {
+  LoadOptions options;
+  options.quantization.format = quant::Format::kInt8;
+  options.quantization_skip = {"down_proj", "model\\.layers\\.0\\..*"};
+  Decoder decoder = load_decoder(test::fixture("models/llama"), options);
+  for_each_linear(decoder, [](Linear& linear) {
+    const bool skipped =
+        linear.name.ends_with("down_proj") || linear.name.starts_with("model.layers.0.");
+    EXPECT_EQ(linear.packed == nullptr, skipped) << linear.name;
+    EXPECT_EQ(linear.weight.defined(), skipped) << linear.name;
+  });
+  EXPECT_TRUE(decoder.embed_tokens.defined() && decoder.lm_head.defined());
+}
+
+TEST(LoadPacked, APatternThatMeansNoLayerIsRefused) {
+  const auto message = [](const std::string& pattern) {
+    LoadOptions options;
+    options.quantization.format = quant::Format::kNf4;
+    options.quantization_skip = {pattern};
+    return test::message_of<ConfigError>(
+        [&] { load_decoder(test::fixture("models/llama"), options); });
+  };
+  EXPECT_TRUE(test::contains(message("query"), "`query` matches no layer"));
+  EXPECT_TRUE(test::contains(message("query"), "q_proj"));
+  EXPECT_TRUE(test::contains(message("[q_proj"), "no regular expression"));
+}
+
+TEST(LoadPacked, SavesItsNumbers) {
+  LoadOptions options;
+  options.quantization.format = quant::Format::kNf4;
+  Decoder decoder = load_decoder(test::fixture("models/llama"), options);
+  const test::TempFolder folder;
+  save_decoder(decoder, folder / "out", test::fixture("models/llama"), torch::kFloat32);
+  const Decoder again = load_decoder(folder / "out", {});
+  EXPECT_TRUE(
+      again.layers[1].v_proj.weight.equal(dense_weight(decoder.layers[1].v_proj, torch::kFloat32)));
+}
+
 }  // namespace
 }  // namespace hone::model

@@ -1,0 +1,118 @@
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/cpu_launch.h"
+#include "kernels/packed/arithmetic.h"
+
+namespace hone::kernels {
+namespace {
+
+/// The numbers of a block's 16 codes, twice, to fill a vector of 32 of them.
+constexpr std::int64_t kTable = 32;
+
+/// Looks up both codes of every byte, the upper one first.
+template <class T>
+HONE_INLINE void look_up(const std::uint8_t* bytes, std::int64_t count, const T* table, T* out) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    out[2 * i] = table[bytes[i] >> 4];
+    out[2 * i + 1] = table[bytes[i] & 15];
+  }
+}
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+
+/// Where one instruction permutes a whole vector of 16-bit or 32-bit numbers, a lookup in a table
+/// that fits a vector is that instruction. An index counts modulo the vector's length, so that what
+/// is left above a code's four bits does no harm.
+template <class T, class Word, class Bytes, class Pairs>
+HONE_INLINE void permute(const std::uint8_t* bytes, std::int64_t count, const T* table, T* out) {
+  typedef Word Values __attribute__((vector_size(64)));
+  constexpr std::int64_t kBytes = sizeof(Bytes);
+  constexpr int kLane = 8 * sizeof(Word);
+  Values values;
+  std::memcpy(&values, table, sizeof values);
+  std::int64_t i = 0;
+  for (; i + kBytes <= count; i += kBytes) {
+    Bytes loaded;
+    std::memcpy(&loaded, bytes + i, sizeof loaded);
+    const Pairs wide = __builtin_convertvector(loaded, Pairs);
+    const Values looked_up = __builtin_shuffle(values, (Values)(wide >> 4 | wide << kLane));
+    std::memcpy(out + 2 * i, &looked_up, sizeof looked_up);
+  }
+  look_up(bytes + i, count - i, table, out + 2 * i);
+}
+
+typedef std::uint8_t Bytes8 __attribute__((vector_size(8)));
+typedef std::uint8_t Bytes16 __attribute__((vector_size(16)));
+typedef std::uint32_t Words32 __attribute__((vector_size(64)));
+typedef std::uint64_t Words64 __attribute__((vector_size(64)));
+
+HONE_INLINE void look_up(const std::uint8_t* bytes, std::int64_t count, const Bf16* table,
+                         Bf16* out) {
+  if (__builtin_cpu_supports("avx512bw"))
+    permute<Bf16, std::uint16_t, Bytes16, Words32>(bytes, count, table, out);
+  else
+    look_up<Bf16>(bytes, count, table, out);
+}
+
+HONE_INLINE void look_up(const std::uint8_t* bytes, std::int64_t count, const float* table,
+                         float* out) {
+  if (__builtin_cpu_supports("avx512bw"))
+    permute<float, std::uint32_t, Bytes8, Words64>(bytes, count, table, out);
+  else
+    look_up<float>(bytes, count, table, out);
+}
+
+#endif
+
+/// Elements [first, end) of one block, which need begin on no whole byte.
+template <class T>
+HONE_INLINE void four_bit_run(const PackedView& from, float scale, std::int64_t first,
+                              std::int64_t end, T* out) {
+  T table[kTable];
+  for (std::int64_t i = 0; i < kTable; ++i) table[i] = mapped_value<T>(from.map[i % 16], scale);
+  if (first % 2 == 1) *out++ = table[four_bit_code(from.codes, first++)];
+  const std::int64_t bytes = (end - first) / 2;
+  look_up(from.codes + first / 2, bytes, table, out);
+  if (first + 2 * bytes < end) out[2 * bytes] = table[four_bit_code(from.codes, end - 1)];
+}
+
+template <class T>
+HONE_INLINE void run(const PackedView& from, float scale, std::int64_t first, std::int64_t end,
+                     T* out) {
+  if (from.kind == PackedCodes::kFourBit) {
+    four_bit_run(from, scale, first, end, out);
+  } else if (from.kind == PackedCodes::kEightBit) {
+    for (std::int64_t i = first; i < end; ++i)
+      out[i - first] = mapped_value<T>(from.map[from.codes[i]], scale);
+  } else {
+    const auto* const integers = reinterpret_cast<const std::int8_t*>(from.codes);
+    for (std::int64_t i = first; i < end; ++i)
+      out[i - first] = integer_value<T>(integers[i], scale);
+  }
+}
+
+template <class T>
+CpuWork cpu_work(const Dequantize<T>& a) {
+  return {a.rows, a.columns};
+}
+
+template <class T>
+HONE_INLINE void cpu_item(const Dequantize<T>& a, std::int64_t row) {
+  std::int64_t at = (a.first_row + row) * a.from.columns + a.first_column;
+  const std::int64_t end = at + a.columns;
+  T* out = a.out + row * a.out_stride;
+  while (at < end) {
+    const std::int64_t block = at / a.from.blocksize;
+    const std::int64_t stop = std::min(end, (block + 1) * a.from.blocksize);
+    run(a.from, block_scale(a.from.scales, block), at, stop, out);
+    out += stop - at;
+    at = stop;
+  }
+}
+
+}  // namespace
+
+HONE_CPU_LAUNCHERS(Dequantize)
+
+}  // namespace hone::kernels

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+namespace hone::quant {
+
+/// What a matrix lost.
+struct MatrixError {
+  double largest = 0;         ///< largest |difference|
+  double mean = 0;            ///< mean |difference|
+  double relative = 0;        ///< ‖difference‖ / ‖exact‖, 0 where both are
+  std::int64_t outliers = 0;  ///< exact numbers beyond six standard deviations
+};
+
+/// @param exact,kept the same sizes, any float dtype; computed in fp64
+MatrixError error_of(const at::Tensor& exact, const at::Tensor& kept);
+
+}  // namespace hone::quant
