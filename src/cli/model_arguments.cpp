@@ -2,7 +2,7 @@
 
 #include <cstdio>
 
-#include "adapters/lora.h"
+#include "adapters/adapter.h"
 #include "base/error.h"
 #include "model/load.h"
 
@@ -22,7 +22,10 @@ model::Decoder open_decoder(const std::filesystem::path& base, const std::string
                             const engine::Placement& placement) {
   model::Decoder decoder = model::load_decoder(
       base, {placement.weight_dtype, placement.compute_dtype, placement.device});
-  if (!adapter.empty()) adapters::attach(adapters::load_lora(adapter, decoder), decoder);
+  if (!adapter.empty()) {
+    adapters::Adapter loaded = adapters::load_adapter(adapter, decoder);
+    adapters::attach(loaded, decoder);
+  }
   return decoder;
 }
 
