@@ -34,10 +34,10 @@ Tensors make_tensors(const std::vector<TensorSpec>& specs, std::uint64_t seed, s
 void check_rank(const Method& method, const Settings& settings, const Site& site) {
   if (method.peft_type != std::string("LORA") && method.peft_type != std::string("ADALORA")) return;
   const bool adaptive = method.peft_type == std::string("ADALORA");
-  const nlohmann::json* pattern =
+  const nlohmann::json pattern =
       find_pattern(settings.values().value("rank_pattern", nlohmann::json()), site.name);
-  const auto rank = !adaptive && pattern != nullptr
-                        ? pattern->get<std::int64_t>()
+  const auto rank = !adaptive && !pattern.is_null()
+                        ? pattern.get<std::int64_t>()
                         : settings.get<std::int64_t>(adaptive ? "init_r" : "r");
   HONE_CHECK(ConfigError, rank <= std::min(site.in, site.out),
              "{}: the rank {} of {} is above that of its matrix: [{}, {}] has {}; expected at most "
@@ -52,7 +52,7 @@ void check_patterns(const Settings& settings, const std::vector<Site>& sites) {
     if (!patterns.is_object()) continue;
     for (const auto& [pattern, value] : patterns.items()) {
       const bool used = std::any_of(sites.begin(), sites.end(), [&, &one = pattern](const Site& s) {
-        return find_pattern({{one, 0}}, s.name) != nullptr;
+        return !find_pattern({{one, 0}}, s.name).is_null();
       });
       HONE_CHECK(ConfigError, used,
                  "{}: {}: `{}` matches none of the adapted modules; it is a regular expression for "

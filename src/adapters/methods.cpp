@@ -63,17 +63,17 @@ std::vector<ConfigKey> virtual_keys() {
 }
 
 std::int64_t rank_of(const Settings& settings, const std::string& module) {
-  const json* pattern = find_pattern(settings.values().value("rank_pattern", json()), module);
+  const json pattern = find_pattern(settings.values().value("rank_pattern", json()), module);
   const auto rank =
-      pattern != nullptr ? pattern->get<std::int64_t>() : settings.get<std::int64_t>("r");
+      !pattern.is_null() ? pattern.get<std::int64_t>() : settings.get<std::int64_t>("r");
   HONE_CHECK(DataError, rank > 0, "{}: the rank of {} is {}; expected at least 1", settings.where(),
              module, rank);
   return rank;
 }
 
 double alpha_of(const Settings& settings, const std::string& module, const char* key) {
-  const json* pattern = find_pattern(settings.values().value("alpha_pattern", json()), module);
-  return pattern != nullptr ? pattern->get<double>() : settings.get<double>(key);
+  const json pattern = find_pattern(settings.values().value("alpha_pattern", json()), module);
+  return !pattern.is_null() ? pattern.get<double>() : settings.get<double>(key);
 }
 
 }  // namespace hone::adapters

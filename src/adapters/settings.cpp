@@ -25,10 +25,10 @@ std::vector<std::int64_t> Settings::integers(const char* key) const {
   return get<std::vector<std::int64_t>>(key);
 }
 
-const nlohmann::json* find_pattern(const nlohmann::json& patterns, const std::string& module) {
+nlohmann::json find_pattern(const nlohmann::json& patterns, const std::string& module) {
   if (!patterns.is_object()) return nullptr;
   for (const auto& [key, value] : patterns.items())
-    if (Pattern("(.*\\.)?(" + key + ")").matches(module)) return &value;
+    if (Pattern("(.*\\.)?(" + key + ")").matches(module)) return value;
   return nullptr;
 }
 

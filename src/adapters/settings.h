@@ -36,7 +36,8 @@ class Settings {
   /// The same, with `other` where the key is missing or null.
   template <class T>
   T get(const char* key, T other) const {
-    return says(key) ? get<T>(key) : other;
+    const auto found = values_.find(key);
+    return found == values_.end() || found->is_null() ? other : get<T>(key);
   }
 
   /// True where the key has a value: not null, false, zero, or an empty list, text or object.
@@ -54,8 +55,8 @@ class Settings {
 
 /// The value that a pattern table ({"q_proj": 8, "layers\\.0\\..*": 4}) has for a module: of the
 /// first key that is a regular expression for the module's name or its last parts.
-/// @return nullptr where none is
+/// @return null where none is
 /// @source PEFT, get_pattern_key
-const nlohmann::json* find_pattern(const nlohmann::json& patterns, const std::string& module);
+nlohmann::json find_pattern(const nlohmann::json& patterns, const std::string& module);
 
 }  // namespace hone::adapters

@@ -21,6 +21,8 @@ constexpr Verb kVerbs[] = {
     {"eval", "Measure a model, or a model with an adapter, on rows.", declare_eval},
     {"generate", "Continue prompts or answer conversations.", declare_generate},
     {"logprobs", "Log-probability of every next token of rows.", declare_logprobs},
+    {"merge", "Write an adapter, or several, into the base's weights.", declare_merge},
+    {"adapters", "Plan adapters within a budget.", declare_adapters},
     {"tokenize", "Text to token ids and offsets, or back.", declare_tokenize},
     {"data", "Look at what data becomes.", declare_data},
     {"explain", "What the keys of a config mean.", declare_explain},

@@ -50,6 +50,13 @@ std::int64_t Trainable::parameter_count() const {
   return count;
 }
 
+double Trainable::backward_of_penalty() const {
+  const torch::Tensor penalty = adapter ? adapter->penalty() : torch::Tensor();
+  if (!penalty.defined()) return 0;
+  penalty.backward();
+  return penalty.item<double>();
+}
+
 Trainable make_trainable(model::Decoder& decoder, const AdapterOptions& options,
                          const config::Given& given, std::uint64_t seed) {
   Trainable trainable;

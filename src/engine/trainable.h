@@ -18,6 +18,8 @@ struct Trainable {
   std::vector<optim::Parameter> parameters;  ///< fp32 leaves, named as files name them
 
   std::int64_t parameter_count() const;
+  /// Adds the gradient of the method's own term of the loss, once a step. @return the term
+  double backward_of_penalty() const;
 };
 
 /// Makes the fp32 masters and puts them into the model.

@@ -58,22 +58,23 @@ Method adalora_method() {
   method.name = "adalora";
   method.peft_type = "ADALORA";
   method.help = "low-rank updates as singular values, kept orthogonal (arXiv:2303.10512).";
-  method.keys = target_keys() + std::vector<ConfigKey>{option("init_r", 12, "r"),
-                                                       option("lora_alpha", 8),
-                                                       option("lora_dropout", 0.0),
-                                                       option("bias", "none"),
-                                                       free_key("r", 8),
-                                                       free_key("target_r", 8),
-                                                       free_key("tinit", 0),
-                                                       free_key("tfinal", 0),
-                                                       free_key("deltaT", 1),
-                                                       free_key("beta1", 0.85),
-                                                       free_key("beta2", 0.85),
-                                                       free_key("orth_reg_weight", 0.5),
-                                                       free_key("total_step", 1),
-                                                       free_key("rank_pattern", nullptr),
-                                                       free_key("init_lora_weights", true),
-                                                       fixed("fan_in_fan_out", false)};
+  method.keys = unused_lora_keys() + target_keys() +
+                std::vector<ConfigKey>{option("init_r", 12, "r"),
+                                       option("lora_alpha", 8),
+                                       option("lora_dropout", 0.0),
+                                       option("bias", "none"),
+                                       free_key("r", 8),
+                                       free_key("target_r", 8),
+                                       free_key("tinit", 0),
+                                       free_key("tfinal", 0),
+                                       free_key("deltaT", 1),
+                                       free_key("beta1", 0.85),
+                                       free_key("beta2", 0.85),
+                                       free_key("orth_reg_weight", 0.5),
+                                       free_key("total_step", 1),
+                                       free_key("rank_pattern", nullptr),
+                                       free_key("init_lora_weights", true),
+                                       fixed("fan_in_fan_out", false)};
   method.kinds = {SiteKind::kLinear, SiteKind::kHead};
   method.tensors = adalora_tensors;
   method.linear = adalora_linear;

@@ -7,9 +7,10 @@
 namespace hone::adapters {
 
 /// Groups of keys that PEFT's configs share.
-std::vector<ConfigKey> target_keys();   ///< which modules
-std::vector<ConfigKey> lycoris_keys();  ///< of LoHa and LoKr, targets included
-std::vector<ConfigKey> virtual_keys();  ///< of prompts and prefixes
+std::vector<ConfigKey> target_keys();       ///< which modules
+std::vector<ConfigKey> unused_lora_keys();  ///< of LoRA's config, that hone has no option for
+std::vector<ConfigKey> lycoris_keys();      ///< of LoHa and LoKr, targets included
+std::vector<ConfigKey> virtual_keys();      ///< of prompts and prefixes
 std::vector<ConfigKey> operator+(std::vector<ConfigKey> a, const std::vector<ConfigKey>& b);
 
 /// A key that an option of the same name sets.

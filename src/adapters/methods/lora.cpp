@@ -70,34 +70,17 @@ std::shared_ptr<const model::EmbeddingAdapter> lora_embedding(const Place& place
 }
 
 std::vector<ConfigKey> lora_keys() {
-  return target_keys() + std::vector<ConfigKey>{option("r", 8),
-                                                option("lora_alpha", 8),
-                                                option("lora_dropout", 0.0),
-                                                option("use_rslora", false),
-                                                option("lora_bias", false),
-                                                option("bias", "none"),
-                                                option("init_lora_weights", true),
-                                                option("rank_pattern", json::object()),
-                                                option("alpha_pattern", json::object()),
-                                                option("trainable_token_indices", nullptr),
-                                                fixed("fan_in_fan_out", false),
-                                                fixed("use_qalora", false),
-                                                fixed("use_bdlora", nullptr),
-                                                fixed("target_parameters", nullptr),
-                                                fixed("layer_replication", nullptr),
-                                                fixed("alora_invocation_tokens", nullptr),
-                                                fixed("arrow_config", nullptr),
-                                                fixed("kasa_config", nullptr),
-                                                fixed("monteclora_config", nullptr),
-                                                fixed("velora_config", nullptr),
-                                                fixed("ensure_weight_tying", false),
-                                                free_key("qalora_group_size", 16),
-                                                free_key("corda_config", nullptr),
-                                                free_key("eva_config", nullptr),
-                                                free_key("loftq_config", json::object()),
-                                                free_key("lora_ga_config", nullptr),
-                                                free_key("megatron_config", nullptr),
-                                                free_key("megatron_core", "megatron.core")};
+  return unused_lora_keys() + target_keys() +
+         std::vector<ConfigKey>{option("r", 8),
+                                option("lora_alpha", 8),
+                                option("lora_dropout", 0.0),
+                                option("use_rslora", false),
+                                option("lora_bias", false),
+                                option("bias", "none"),
+                                option("init_lora_weights", true),
+                                option("rank_pattern", json::object()),
+                                option("alpha_pattern", json::object()),
+                                option("trainable_token_indices", nullptr)};
 }
 
 Method lora_like(const char* name, const char* help, ConfigKey use_dora) {
@@ -114,6 +97,27 @@ Method lora_like(const char* name, const char* help, ConfigKey use_dora) {
 }
 
 }  // namespace
+
+std::vector<ConfigKey> unused_lora_keys() {
+  return {fixed("fan_in_fan_out", false),
+          fixed("use_qalora", false),
+          fixed("use_bdlora", nullptr),
+          fixed("target_parameters", nullptr),
+          fixed("layer_replication", nullptr),
+          fixed("alora_invocation_tokens", nullptr),
+          fixed("arrow_config", nullptr),
+          fixed("kasa_config", nullptr),
+          fixed("monteclora_config", nullptr),
+          fixed("velora_config", nullptr),
+          fixed("ensure_weight_tying", false),
+          free_key("qalora_group_size", 16),
+          free_key("corda_config", nullptr),
+          free_key("eva_config", nullptr),
+          free_key("loftq_config", json::object()),
+          free_key("lora_ga_config", nullptr),
+          free_key("megatron_config", nullptr),
+          free_key("megatron_core", "megatron.core")};
+}
 
 double lora_scaling(const Site& site, const Settings& settings) {
   const double alpha = alpha_of(settings, site.name, "lora_alpha");
