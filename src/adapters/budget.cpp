@@ -1,7 +1,6 @@
 #include "adapters/budget.h"
 
 #include <algorithm>
-#include <functional>
 #include <set>
 
 #include "model/weights.h"

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "adapters/methods/keys.h"
 #include "adapters/targets.h"
@@ -95,20 +96,22 @@ struct Factored {
   Tensor a, b;
 };
 
+/// Rows and columns of zeros up to the rank: it is the same for all modules of an adapter.
+Factored padded(const Tensor& a, const Tensor& b, std::int64_t rank) {
+  const std::int64_t left = rank - a.size(0);
+  return {torch::cat({a, torch::zeros({left, a.size(1)}, a.options())}, 0),
+          torch::cat({b, torch::zeros({b.size(0), left}, b.options())}, 1)};
+}
+
 Factored concatenate(const std::vector<std::optional<Pair>>& pairs, const Combination& how,
                      std::int64_t rank) {
   std::vector<Tensor> a, b;
-  std::int64_t left = rank;
   for (std::size_t i = 0; i < pairs.size(); ++i) {
     if (!pairs[i]) continue;
     a.push_back(pairs[i]->a * (how.weights[i] * pairs[i]->scaling));
     b.push_back(pairs[i]->b);
-    left -= a.back().size(0);
   }
-  // An adapter that leaves this module alone leaves its share of the rank empty.
-  a.push_back(torch::zeros({left, a.front().size(1)}, a.front().options()));
-  b.push_back(torch::zeros({b.front().size(0), left}, b.front().options()));
-  return {torch::cat(a, 0), torch::cat(b, 1)};
+  return padded(torch::cat(a, 0), torch::cat(b, 1), rank);
 }
 
 Factored by_svd(const std::vector<std::optional<Pair>>& pairs, const Combination& how,
@@ -121,7 +124,7 @@ Factored by_svd(const std::vector<std::optional<Pair>>& pairs, const Combination
   }
   const auto [u, s, vh] = at::linalg_svd(merge_tasks(std::move(tasks), type, how, stream), false);
   const std::int64_t kept = std::min(rank, s.size(0));
-  return {vh.narrow(0, 0, kept).contiguous(), u.narrow(1, 0, kept) * s.narrow(0, 0, kept)};
+  return padded(vh.narrow(0, 0, kept), u.narrow(1, 0, kept) * s.narrow(0, 0, kept), rank);
 }
 
 Factored by_factors(const std::vector<std::optional<Pair>>& pairs, const Combination& how,

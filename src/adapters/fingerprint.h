@@ -6,10 +6,14 @@
 
 namespace hone::adapters {
 
-/// A name for a base's weights that is the same in whatever dtype or quantisation they were loaded:
-/// SHA-256 over its norms and some rows of its embedding, rounded to bf16. It tells models of the
-/// same sizes apart, as long as one was not made from the other by changing linear layers only.
+/// A base's mark: the signs of 1,024 numbers spread over its embedding, in hexadecimal. It stays
+/// nearly the same in whatever dtype or quantisation the base is loaded, and tells models of the
+/// same sizes apart.
 /// @pre no adapter is attached
-std::string fingerprint(model::Decoder& decoder);
+std::string fingerprint(const model::Decoder& decoder);
+
+/// True where at most a quarter of the signs differ: quantising turns some few, and of another
+/// model half of them are other ones. Marks of different lengths are never the same.
+bool same_base(const std::string& mark, const std::string& other);
 
 }  // namespace hone::adapters

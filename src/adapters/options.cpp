@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "adapters/method.h"
+#include "adapters/partial.h"
 #include "adapters/pattern.h"
 
 namespace hone::adapters {
@@ -19,7 +20,7 @@ namespace {
 constexpr const char* kForEveryMethod[] = {"method", "init_from"};
 
 std::vector<std::string> method_names() {
-  std::vector<std::string> names = {"none", "full"};
+  std::vector<std::string> names = {"none", "full", "partial", "bitfit"};
   for (const Method& method : methods()) names.push_back(method.name);
   return names;
 }
@@ -46,7 +47,10 @@ void check_has_effect(const AdapterOptions& options, Problems& problems) {
   const Method* method = find_method(options.method);
   for (const Field& field : AdapterOptions::table().schema().fields) {
     if (field.key == "method" || !problems.given(field.key)) continue;
-    if (method == nullptr) {
+    if (partial_reads(options.method, field.key)) continue;
+    if (trains_some_weights(options.method)) {
+      problems.add(field.key, fmt::format("adapter.method {} has no such option", options.method));
+    } else if (method == nullptr) {
       problems.add(field.key, "has no effect without an adapter; add adapter.method: lora");
     } else if (!reads(*method, field.key)) {
       problems.add(field.key, fmt::format("adapter.method {} has no such option", options.method));
@@ -115,9 +119,15 @@ bool AdapterOptions::trains_adapter() const { return find_method(method) != null
 Settings settings_of(const AdapterOptions& options) {
   const Method* method = find_method(options.method);
   HONE_ASSERT(method != nullptr, "{}", options.method);
+  Settings settings = settings_of(*method, options);
+  if (options.method == "dora") settings.set("use_dora", true);
+  return settings;
+}
+
+Settings settings_of(const Method& method, const AdapterOptions& options) {
   const auto& table = AdapterOptions::table();
   json values = json::object();
-  for (const ConfigKey& key : method->keys) {
+  for (const ConfigKey& key : method.keys) {
     values[key.key] = key.preset;
     for (std::size_t i = 0; i < table.access().size(); ++i) {
       const std::string& option = table.schema().fields[i].key;
@@ -125,7 +135,6 @@ Settings settings_of(const AdapterOptions& options) {
         values[key.key] = in_peft_form(option, to_json(table.access()[i].get(options)));
     }
   }
-  if (options.method == std::string("dora")) values["use_dora"] = true;
   return Settings(std::move(values), "the config's section `adapter`");
 }
 

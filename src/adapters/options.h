@@ -11,6 +11,8 @@
 
 namespace hone::adapters {
 
+struct Method;
+
 /// Section `adapter`; names and meanings as in PEFT's configs. Defaults stand in its table.
 struct AdapterOptions {
   std::string method;
@@ -53,5 +55,6 @@ struct AdapterOptions {
 /// What the options say to their method, under PEFT's keys.
 /// @throws ConfigError where a value cannot be written there (a token index of 1.5)
 Settings settings_of(const AdapterOptions& options);
+Settings settings_of(const Method& method, const AdapterOptions& options);
 
 }  // namespace hone::adapters

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "adapters/adapter.h"
+#include "adapters/fingerprint.h"
 #include "adapters/initial.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -156,7 +157,7 @@ void add_saved_bases(Adapter& adapter, const Reader& reader, model::Decoder& dec
 void check_base(const io::SafetensorsFile& file, const Adapter& adapter) {
   const auto recorded = file.metadata().find(kFingerprint);
   if (recorded == file.metadata().end()) return;
-  HONE_CHECK(DataError, recorded->second == adapter.base_fingerprint,
+  HONE_CHECK(DataError, same_base(recorded->second, adapter.base_fingerprint),
              "{}: was trained on another base than this model: the sizes are the same, the weights "
              "are not. adapter_config.json says which one",
              file.path().string());

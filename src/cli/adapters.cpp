@@ -53,6 +53,7 @@ Action declare_adapters(CLI::App& command, const Common& common) {
   CLI::App* plan = command.add_subcommand(
       "plan", "Ranks and targets of LoRA that stay within a number of trained parameters.");
   command.require_subcommand(1);
+  plan->fallthrough();
   plan->add_option("--model", arguments->model,
                    "Hugging Face folder, .gguf file, or a name that tools/setup installed")
       ->required();

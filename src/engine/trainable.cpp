@@ -1,5 +1,8 @@
 #include "engine/trainable.h"
 
+#include <set>
+
+#include "adapters/partial.h"
 #include "base/error.h"
 #include "checkpoint/folder_writer.h"
 #include "model/load.h"
@@ -73,7 +76,11 @@ Trainable make_trainable(model::Decoder& decoder, const AdapterOptions& options,
     adapters::attach(*trainable.adapter, decoder, trainable.dropout);
     return trainable;
   }
+  const bool some = adapters::trains_some_weights(options.method);
+  const std::set<std::string> chosen =
+      some ? adapters::weights_to_train(decoder, options) : std::set<std::string>();
   for (const model::WeightSlot& slot : model::weight_slots(decoder)) {
+    if (some && chosen.count(slot.name) == 0) continue;
     *slot.tensor = slot.tensor->to(torch::kFloat32).clone().requires_grad_();
     trainable.parameters.push_back({slot.name, *slot.tensor, optim::takes_weight_decay(slot.name)});
   }

@@ -1,5 +1,6 @@
 #include "base/file.h"
 #include "io/json.h"
+#include "io/safetensors.h"
 #include "support/tiny_run.h"
 
 // Every adapter method through `hone train`.
@@ -79,6 +80,30 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"prefix_tuning", "{method: prefix_tuning, num_virtual_tokens: 4}"},
         Case{"bottleneck", "{method: bottleneck, r: 8, target_modules: [o_proj, down_proj]}"}),
     [](const auto& one) { return std::string(one.param.name); });
+
+// Some of the model's own weights: the others keep every bit, and the product is a model.
+TEST(Partial, TrainsTheChosenModulesOnly) {
+  const TinyRun run("{method: partial, target_modules: ['.*layers\\.1\\.mlp\\..*']}");
+  const test::Finished finished = run_hone(run.train({"optim.learning_rate=1e-2"}));
+  ASSERT_EQ(finished.exit_code, 0) << finished.err;
+  const io::SafetensorsFile before(test::fixture("train/_base/model.safetensors")),
+      after(run.output() / "model" / "model.safetensors");
+  for (const io::TensorView& view : before.tensors()) {
+    const io::TensorView* now = after.find(view.name);
+    ASSERT_NE(now, nullptr) << view.name;
+    const bool same = std::equal(view.data, view.data + view.size_bytes, now->data);
+    EXPECT_NE(same, view.name.starts_with("model.layers.1.mlp.")) << view.name;
+  }
+  const auto metrics = test::read_jsonl(run.output() / "metrics.jsonl");
+  EXPECT_LT(metrics[19]["loss"].get<double>(), metrics[1]["loss"].get<double>());
+}
+
+TEST(Bitfit, NeedsBiases) {
+  const TinyRun run("{method: bitfit}");
+  const test::Finished refused = run_hone(run.train());
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_TRUE(test::contains(refused.err, "has no biases"));
+}
 
 }  // namespace
 }  // namespace hone
