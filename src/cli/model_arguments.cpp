@@ -2,7 +2,7 @@
 
 #include <cstdio>
 
-#include "adapters/lora.h"
+#include "adapters/adapter.h"
 #include "base/error.h"
 #include "config/load.h"
 #include "engine/load_options.h"
@@ -27,7 +27,10 @@ void ModelArguments::declare(CLI::App& command, bool model_required) {
 model::Decoder open_decoder(const std::filesystem::path& base, const std::string& adapter,
                             const model::LoadOptions& options) {
   model::Decoder decoder = model::load_decoder(base, options);
-  if (!adapter.empty()) adapters::attach(adapters::load_lora(adapter, decoder), decoder);
+  if (!adapter.empty()) {
+    adapters::Adapter loaded = adapters::load_adapter(adapter, decoder);
+    adapters::attach(loaded, decoder);
+  }
   return decoder;
 }
 
