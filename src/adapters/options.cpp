@@ -1,45 +1,211 @@
 #include "adapters/options.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "adapters/method.h"
+#include "adapters/partial.h"
+#include "adapters/pattern.h"
+
 namespace hone::adapters {
 
 using namespace config;
+using nlohmann::json;
 
 namespace {
 
+/// Options that are the same for every method that trains an adapter.
+constexpr const char* kForEveryMethod[] = {"method", "init_from"};
+
+std::vector<std::string> method_names() {
+  std::vector<std::string> names = {"none", "full", "partial", "bitfit"};
+  for (const Method& method : methods()) names.push_back(method.name);
+  return names;
+}
+
+std::string methods_help() {
+  std::string help =
+      "none, or by its other name full: every weight of the model is trained. Otherwise the base "
+      "is "
+      "frozen and an adapter is trained:";
+  for (const Method& method : methods()) help += fmt::format(" {}: {}", method.name, method.help);
+  return help;
+}
+
+bool reads(const Method& method, std::string_view option) {
+  if (std::find(std::begin(kForEveryMethod), std::end(kForEveryMethod), option) !=
+      std::end(kForEveryMethod))
+    return true;
+  return std::any_of(method.keys.begin(), method.keys.end(), [&](const ConfigKey& key) {
+    return key.option != nullptr && key.option == option;
+  });
+}
+
 void check_has_effect(const AdapterOptions& options, Problems& problems) {
-  if (options.trains_adapter()) return;
-  for (const char* key :
-       {"r", "lora_alpha", "lora_dropout", "use_rslora", "target_modules", "init_from"})
-    if (problems.given(key))
-      problems.add(key, "has no effect without an adapter; add adapter.method: lora");
+  const Method* method = find_method(options.method);
+  for (const Field& field : AdapterOptions::table().schema().fields) {
+    if (field.key == "method" || !problems.given(field.key)) continue;
+    if (partial_reads(options.method, field.key)) continue;
+    if (trains_some_weights(options.method)) {
+      problems.add(field.key, fmt::format("adapter.method {} has no such option", options.method));
+    } else if (method == nullptr) {
+      problems.add(field.key, "has no effect without an adapter; add adapter.method: lora");
+    } else if (!reads(*method, field.key)) {
+      problems.add(field.key, fmt::format("adapter.method {} has no such option", options.method));
+    }
+  }
+}
+
+void check_targets(const AdapterOptions& options, Problems& problems) {
+  const auto& targets = options.target_modules;
+  if (targets.size() > 1)
+    for (const std::string& target : targets)
+      if (is_pattern(target))
+        problems.add("target_modules",
+                     fmt::format("`{}` is a regular expression; one stands alone, among names it "
+                                 "is none",
+                                 target));
+}
+
+json to_json(const std::string& text) { return text; }
+json to_json(double number) {
+  return number == std::floor(number) ? json(static_cast<std::int64_t>(number)) : json(number);
+}
+
+/// An option's value as PEFT writes one of its kind: numbers without a fraction as integers, null
+/// for an empty list.
+json to_json(const Value& value) {
+  return std::visit(
+      [](const auto& x) -> json {
+        using T = std::decay_t<decltype(x)>;
+        if constexpr (std::is_same_v<T, std::monostate>) {
+          return nullptr;
+        } else if constexpr (std::is_same_v<T, double>) {
+          return to_json(x);
+        } else if constexpr (std::is_same_v<T, std::vector<std::string>> ||
+                             std::is_same_v<T, std::vector<double>>) {
+          if (x.empty()) return nullptr;
+          json list = json::array();
+          for (const auto& item : x) list.push_back(to_json(item));
+          return list;
+        } else if constexpr (std::is_same_v<T, std::map<std::string, double>>) {
+          json object = json::object();
+          for (const auto& [key, number] : x) object[key] = to_json(number);
+          return object;
+        } else if constexpr (std::is_same_v<T, std::vector<Record>>) {
+          throw InternalError("section adapter has no list of mappings");
+        } else {
+          return json(x);
+        }
+      },
+      value);
+}
+
+/// `init_lora_weights: default` is PEFT's `true`; a single pattern among the targets is a text.
+json in_peft_form(const std::string& option, json value) {
+  if (option == "init_lora_weights" && value == "default") return true;
+  const bool is_text = (option == "target_modules" || option == "exclude_modules") &&
+                       value.is_array() && value.size() == 1 &&
+                       (value[0] == "all-linear" || is_pattern(value[0]));
+  return is_text ? value[0] : value;
 }
 
 }  // namespace
 
-bool AdapterOptions::trains_adapter() const { return method == "lora"; }
+bool AdapterOptions::trains_adapter() const { return find_method(method) != nullptr; }
+
+Settings settings_of(const AdapterOptions& options) {
+  const Method* method = find_method(options.method);
+  HONE_ASSERT(method != nullptr, "{}", options.method);
+  Settings settings = settings_of(*method, options);
+  if (options.method == "dora") settings.set("use_dora", true);
+  return settings;
+}
+
+Settings settings_of(const Method& method, const AdapterOptions& options) {
+  const auto& table = AdapterOptions::table();
+  json values = json::object();
+  for (const ConfigKey& key : method.keys) {
+    values[key.key] = key.preset;
+    for (std::size_t i = 0; i < table.access().size(); ++i) {
+      const std::string& option = table.schema().fields[i].key;
+      if (key.option != nullptr && option == key.option)
+        values[key.key] = in_peft_form(option, to_json(table.access()[i].get(options)));
+    }
+  }
+  return Settings(std::move(values), "the config's section `adapter`");
+}
 
 const Table<AdapterOptions>& AdapterOptions::table() {
-  static const Table<AdapterOptions> table(
+  using O = AdapterOptions;
+  static const std::string help = methods_help();
+  static const Table<O> table(
       "adapter", "What is trained: a small adapter on a frozen base, or the model itself.",
-      {field(
-           "method", &AdapterOptions::method, "none", choices({"none", "full", "lora"}),
-           "lora: low-rank updates of linear layers (arXiv:2106.09685). none, or by its other name "
-           "full: every weight of the model is trained."),
-       field("r", &AdapterOptions::r, 16, at_least(1), at_most(1 << 16),
-             "Rank of the update. 4 to 64 is usually enough."),
-       field("lora_alpha", &AdapterOptions::lora_alpha, 32.0, above(0),
+      {field("method", &O::method, "none", choices(method_names()), std::string_view(help)),
+       field("r", &O::r, 16, at_least(1), at_most(1 << 16),
+             "Rank of the update. 4 to 64 is usually enough. For bottleneck: its width."),
+       field("lora_alpha", &O::lora_alpha, 32.0, above(0),
              "The update is scaled by lora_alpha / r."),
-       field("lora_dropout", &AdapterOptions::lora_dropout, 0.0, at_least(0), below(1),
+       field("lora_dropout", &O::lora_dropout, 0.0, at_least(0), below(1),
              "Share of the update's input that is dropped while training."),
-       field("use_rslora", &AdapterOptions::use_rslora, false,
+       field("use_rslora", &O::use_rslora, false,
              "Scale by lora_alpha / sqrt(r) instead (arXiv:2312.03732)."),
-       field("target_modules", &AdapterOptions::target_modules, {"all-linear"}, kScalarOrList,
-             "Which layers: all-linear (all but the head), or names as PEFT matches them, by their "
-             "last parts: q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj."),
-       field("init_from", &AdapterOptions::init_from, "",
+       field("use_dora", &O::use_dora, false,
+             "Train each output's magnitude apart from its direction (arXiv:2402.09353)."),
+       field("lora_bias", &O::lora_bias, false, "Give the update's second matrix a bias."),
+       field("bias", &O::bias, "none", choices({"none", "all", "lora_only"}),
+             "Which biases of the base are trained as well: all of them, or those of adapted "
+             "layers."),
+       field("init_lora_weights", &O::init_lora_weights, "default",
+             choices({"default", "gaussian"}),
+             "How the update begins. default: Kaiming-uniform and zero; gaussian: normal with "
+             "deviation 1/r, and zero."),
+       field(
+           "target_modules", &O::target_modules, {"all-linear"}, kScalarOrList,
+           "Which modules: all-linear (all but the head); or names as PEFT matches them, by their "
+           "last parts (q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj, "
+           "embed_tokens, lm_head); or one regular expression for whole names."),
+       field("exclude_modules", &O::exclude_modules, {}, kScalarOrList,
+             "Of these, which not: names or one regular expression."),
+       field("layers_to_transform", &O::layers_to_transform, {}, at_least(0),
+             "Only layers of these numbers, from 0."),
+       field("layers_pattern", &O::layers_pattern, {}, kScalarOrList,
+             "What the list of numbered layers is called, where a name has several (layers)."),
+       field("rank_pattern", &O::rank_pattern, {}, at_least(1),
+             "Ranks of some modules: regular expression of a name or its last parts: rank."),
+       field("alpha_pattern", &O::alpha_pattern, {}, above(0), "The same for lora_alpha."),
+       field("modules_to_save", &O::modules_to_save, {}, kScalarOrList,
+             "Modules that are trained whole and saved with the adapter (lm_head, embed_tokens)."),
+       field("trainable_token_indices", &O::trainable_token_indices, {}, at_least(0),
+             "Tokens whose rows of the embedding are trained."),
+       field("feedforward_modules", &O::feedforward_modules, {"down_proj"}, kScalarOrList,
+             "ia3: targets whose inputs are scaled instead of their outputs."),
+       field("d_initial", &O::d_initial, 0.1, "vera: where the trained d begins."),
+       field("projection_prng_key", &O::projection_prng_key, 0, at_least(0),
+             "vera: seed of the shared random matrices."),
+       field("num_vectors", &O::num_vectors, 256, at_least(1), "vblora: vectors in the bank."),
+       field("vector_length", &O::vector_length, 256, at_least(1),
+             "vblora: their length; it divides the sizes of all targets."),
+       field("topk", &O::topk, 2, at_least(1), "vblora: vectors that make up a part."),
+       field("decompose_both", &O::decompose_both, false, "lokr: factorise the left matrix too."),
+       field("decompose_factor", &O::decompose_factor, -1,
+             "lokr: size of the left factor; -1: near the square root."),
+       field("oft_block_size", &O::oft_block_size, 32, at_least(2),
+             "oft: size of a rotated block."),
+       field("use_cayley_neumann", &O::use_cayley_neumann, true,
+             "oft: rotate by a series of five terms instead of solving (faster, not exact)."),
+       field("boft_block_size", &O::boft_block_size, 4, at_least(2),
+             "boft: size of a rotated block."),
+       field("num_virtual_tokens", &O::num_virtual_tokens, 20, at_least(1), unit("tokens"),
+             "prompt_tuning, p_tuning, prefix_tuning: trained tokens before every document."),
+       field("encoder_hidden_size", &O::encoder_hidden_size, 128, at_least(1),
+             "p_tuning: width of the network that makes them."),
+       field("init_from", &O::init_from, "",
              "A PEFT folder to go on from; rank, alpha and targets are then its own."),
-       check<AdapterOptions>("Options of an adapter are set only where one is trained.",
-                             check_has_effect)});
+       check<O>("Options of an adapter are set only where its method has them.", check_has_effect),
+       check<O>("A regular expression stands alone in target_modules.", check_targets)});
   return table;
 }
 

@@ -1,27 +1,60 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "adapters/settings.h"
 #include "config/table.h"
 
 namespace hone::adapters {
 
-/// Section `adapter`; names and meanings as in PEFT's LoraConfig. Defaults stand in its table.
+struct Method;
+
+/// Section `adapter`; names and meanings as in PEFT's configs. Defaults stand in its table.
 struct AdapterOptions {
   std::string method;
+  std::string init_from;
   std::int64_t r;
   double lora_alpha;
   double lora_dropout;
   bool use_rslora;
+  bool use_dora;
+  bool lora_bias;
+  std::string bias;
+  std::string init_lora_weights;
   std::vector<std::string> target_modules;
-  std::string init_from;
+  std::vector<std::string> exclude_modules;
+  std::vector<double> layers_to_transform;
+  std::vector<std::string> layers_pattern;
+  std::map<std::string, double> rank_pattern;
+  std::map<std::string, double> alpha_pattern;
+  std::vector<std::string> modules_to_save;
+  std::vector<double> trainable_token_indices;
 
-  /// False where the model itself is trained.
+  std::vector<std::string> feedforward_modules;
+  double d_initial;
+  std::int64_t projection_prng_key;
+  std::int64_t num_vectors, vector_length, topk;
+  bool decompose_both;
+  std::int64_t decompose_factor;
+  std::int64_t oft_block_size;
+  bool use_cayley_neumann;
+  std::int64_t boft_block_size;
+  std::int64_t num_virtual_tokens;
+  std::int64_t encoder_hidden_size;
+
+  /// False where weights of the model itself are trained.
   bool trains_adapter() const;
 
   static const config::Table<AdapterOptions>& table();
 };
+
+/// What the options say to their method, under PEFT's keys.
+/// @throws ConfigError where a value cannot be written there (a token index of 1.5)
+Settings settings_of(const AdapterOptions& options);
+Settings settings_of(const Method& method, const AdapterOptions& options);
 
 }  // namespace hone::adapters

@@ -2,14 +2,15 @@
 
 #include <fmt/ranges.h>
 
-#include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "adapters/lora.h"
+#include "adapters/adapter.h"
+#include "adapters/fingerprint.h"
+#include "adapters/initial.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "config/load.h"
+#include "base/log.h"
 #include "io/json.h"
 #include "io/safetensors.h"
 #include "model/weights.h"
@@ -20,151 +21,182 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr const char* kPrefix = "base_model.model.";
 constexpr const char* kConfigFile = "adapter_config.json";
 constexpr const char* kWeightsFile = "adapter_model.safetensors";
+constexpr const char* kPrefix = "base_model.model.";
+constexpr const char* kFingerprint = "hone_base";
+/// The release whose keys these are.
+constexpr const char* kPeftVersion = "0.21.2";
 
-/// A setting of LoraConfig that changes what the adapter computes and that hone cannot honour yet,
-/// with the values under which it changes nothing.
-struct Unsupported {
-  const char* key;
-  std::vector<json> harmless;
-};
+/// Keys of every config, which say where an adapter comes from.
+const std::set<std::string> kAboutKeys = {
+    "peft_type", "task_type",     "auto_mapping", "peft_version", "base_model_name_or_path",
+    "revision",  "inference_mode"};
 
-const std::vector<Unsupported>& unsupported_settings() {
-  static const std::vector<Unsupported> settings = {
-      {"bias", {"none"}},
-      {"use_dora", {false}},
-      {"use_qalora", {false}},
-      {"use_bdlora", {}},
-      {"lora_bias", {false}},
-      {"fan_in_fan_out", {false}},
-      {"rank_pattern", {json::object()}},
-      {"alpha_pattern", {json::object()}},
-      {"modules_to_save", {json::array()}},
-      {"trainable_token_indices", {}},
-      {"target_parameters", {json::array()}},
-      {"layer_replication", {}},
-      {"alora_invocation_tokens", {}},
-  };
-  return settings;
+/// True for a value that switches nothing on.
+bool is_off(const json& value) {
+  return value.is_null() || value == false || value == json::object() || value == json::array();
 }
 
-void check_supported(const json& config, const std::string& where) {
+/// Refuses settings that change what the adapter computes and that hone does not honour.
+void check_supported(const Method& method, const json& config, const std::string& where) {
   std::vector<std::string> problems;
-  for (const auto& [key, harmless] : unsupported_settings()) {
-    if (!config.contains(key) || config[key].is_null()) continue;
-    if (std::find(harmless.begin(), harmless.end(), config[key]) == harmless.end())
-      problems.push_back(fmt::format("{} = {}", key, config[key].dump()));
+  for (const ConfigKey& key : method.keys) {
+    if (key.option != nullptr || key.is_free || !config.contains(key.key)) continue;
+    const json& value = config[key.key];
+    if (value != key.preset && !(is_off(value) && is_off(key.preset)))
+      problems.push_back(fmt::format("{} = {}", key.key, value.dump()));
   }
   HONE_CHECK(DataError, problems.empty(), "{}: hone does not support these settings: {}", where,
              fmt::join(problems, ", "));
 }
 
-template <class T>
-T setting(const json& config, const char* key, const std::string& where) {
-  try {
-    return config.at(key).get<T>();
-  } catch (const json::exception&) {
-    throw DataError(fmt::format("{}: `{}` is missing or of another type", where, key));
+void warn_of_unknown(const Method& method, const json& config, const std::string& where) {
+  for (const auto& [key, value] : config.items()) {
+    const bool known =
+        kAboutKeys.count(key) > 0 ||
+        std::any_of(method.keys.begin(), method.keys.end(),
+                    [&, &name = key](const ConfigKey& one) { return name == one.key; });
+    if (!known && !is_off(value))
+      log::warn("{}: the key `{}` is not one that hone knows; it is passed over", where, key);
   }
 }
 
-AdapterOptions options_from(const json& config, const std::string& where) {
-  const auto type = setting<std::string>(config, "peft_type", where);
-  HONE_CHECK(DataError, type == "LORA", "{}: the peft_type `{}` is not supported; expected LORA",
-             where, type);
-  check_supported(config, where);
-  AdapterOptions options = config::defaults<AdapterOptions>();
-  options.method = "lora";
-  options.r = setting<std::int64_t>(config, "r", where);
-  options.lora_alpha = setting<double>(config, "lora_alpha", where);
-  options.lora_dropout = config.value("lora_dropout", 0.0);
-  options.use_rslora = config.value("use_rslora", false);
-  HONE_CHECK(DataError, options.r > 0, "{}: `r` is {}; expected at least 1", where, options.r);
-  return options;
-}
-
-Tensor read_matrix(const io::SafetensorsFile& file, const std::string& name,
-                   const std::vector<std::int64_t>& shape, std::vector<std::string>& problems) {
-  const io::TensorView* view = file.find(name);
-  if (view == nullptr) {
-    problems.push_back(fmt::format("{} is missing", name));
-    return {};
-  }
-  if (view->shape != shape) {
-    problems.push_back(fmt::format("{} is [{}], expected [{}]", name, fmt::join(view->shape, ", "),
-                                   fmt::join(shape, ", ")));
-    return {};
-  }
-  return model::to_tensor(*view).to(torch::kFloat32);
-}
-
-}  // namespace
-
-Lora load_lora(const fs::path& folder, model::Decoder& decoder) {
+/// The method and its settings: every key that PEFT has, with PEFT's default where the file is of
+/// an older release and lacks it.
+std::pair<const Method*, Settings> read_config(const fs::path& folder) {
   const std::string where = (folder / kConfigFile).string();
   HONE_CHECK(DataError, fs::exists(folder / kConfigFile),
              "{}: not found; an adapter is a folder with {} and {}, as PEFT writes it", where,
              kConfigFile, kWeightsFile);
-  Lora lora{options_from(io::read_json(folder / kConfigFile), where), {}};
-  const io::SafetensorsFile file(folder / kWeightsFile);
-
-  std::set<std::string> unused;
-  for (const io::TensorView& view : file.tensors()) unused.insert(view.name);
-  std::vector<std::string> problems;
-  model::for_each_linear(decoder, [&](model::Linear& linear) {
-    const std::string prefix = kPrefix + linear.name;
-    const std::string name_a = prefix + ".lora_A.weight", name_b = prefix + ".lora_B.weight";
-    if (unused.erase(name_a) + unused.erase(name_b) == 0) return;
-    const std::int64_t out = linear.out_features(), in = linear.in_features(), r = lora.options.r;
-    lora.layers.push_back({linear.name, read_matrix(file, name_a, {r, in}, problems),
-                           read_matrix(file, name_b, {out, r}, problems)});
-  });
-  for (const std::string& name : unused) problems.push_back(name + " belongs to no layer");
-  if (lora.layers.empty()) problems.push_back("no layer of this model is adapted");
-  HONE_CHECK(DataError, problems.empty(), "{}: does not fit the model:\n  {}",
-             (folder / kWeightsFile).string(), fmt::join(problems, "\n  "));
-  lora.options.target_modules = name_targets(lora.layers, decoder);
-  for (LoraLayer& layer : lora.layers) {
-    layer.a = layer.a.to(decoder.device());
-    layer.b = layer.b.to(decoder.device());
-  }
-  return lora;
+  json config = io::read_json(folder / kConfigFile);
+  const auto type = Settings(config, where).get<std::string>("peft_type");
+  const Method* method = find_peft_type(type);
+  std::set<std::string> known;
+  for (const Method& one : methods()) known.insert(one.peft_type);
+  HONE_CHECK(DataError, method != nullptr, "{}: hone does not know the peft_type `{}`; it knows {}",
+             where, type, fmt::join(known, ", "));
+  check_supported(*method, config, where);
+  warn_of_unknown(*method, config, where);
+  json values = json::object();
+  for (const ConfigKey& key : method->keys)
+    values[key.key] = config.contains(key.key) ? config[key.key] : key.preset;
+  return {method, Settings(std::move(values), where)};
 }
 
-void save_lora(const Lora& lora, const fs::path& folder, const std::string& base) {
+/// Takes tensors out of the file by name, and keeps what does not fit.
+class Reader {
+ public:
+  Reader(const io::SafetensorsFile& file, torch::Device device) : file_(file), device_(device) {
+    for (const io::TensorView& view : file.tensors()) unused_.insert(view.name);
+  }
+
+  bool has(const std::string& name) const { return file_.find(name) != nullptr; }
+
+  /// Puts a stored tensor in the place of `tensor`.
+  void read(const std::string& name, Tensor& tensor) {
+    const io::TensorView* view = file_.find(name);
+    unused_.erase(name);
+    if (view == nullptr) {
+      problems_.push_back(name + " is missing");
+    } else if (view->shape != tensor.sizes().vec()) {
+      problems_.push_back(fmt::format("{} is [{}], expected [{}]", name,
+                                      fmt::join(view->shape, ", "),
+                                      fmt::join(tensor.sizes(), ", ")));
+    } else {
+      tensor = model::to_tensor(*view).to(torch::kFloat32).to(device_);
+    }
+  }
+
+  void refuse_if_any(const fs::path& file) {
+    for (const std::string& name : unused_) problems_.push_back(name + " belongs to no module");
+    constexpr std::size_t kShown = 20;
+    const std::size_t count = problems_.size();
+    if (count > kShown) problems_.resize(kShown);
+    HONE_CHECK(DataError, problems_.empty(),
+               "{}: does not fit the model ({} tensors):\n  {}{}\nIs it an adapter for another "
+               "base?",
+               file.string(), count, fmt::join(problems_, "\n  "), count > kShown ? "\n  …" : "");
+  }
+
+ private:
+  const io::SafetensorsFile& file_;
+  torch::Device device_;
+  std::set<std::string> unused_;
+  std::vector<std::string> problems_;
+};
+
+void read_tensors(Adapter& adapter, Reader& reader) {
+  for (AdaptedModule& module : adapter.modules)
+    for (auto& [name, tensor] : module.tensors)
+      reader.read(kPrefix + module.site.name + "." + name, tensor);
+  for (auto& [name, tensor] : adapter.shared) {
+    // VeRA's matrices may be left out: they follow from their key.
+    if (reader.has("base_model." + name) || !adapter.settings.values().contains("save_projection"))
+      reader.read("base_model." + name, tensor);
+  }
+  for (auto& [name, tensor] : adapter.virtual_tensors) reader.read(name, tensor);
+  for (Replacement& one : adapter.replaced)
+    if (!one.file_name.empty()) reader.read(kPrefix + one.file_name, one.tensor);
+  if (adapter.token_rows)
+    reader.read(kPrefix + adapter.token_rows->file_name, adapter.token_rows->rows);
+}
+
+/// Base weights that PEFT saves along where an embedding or a head is adapted: they stand in for
+/// the base's.
+void add_saved_bases(Adapter& adapter, const Reader& reader, model::Decoder& decoder) {
+  for (const AdaptedModule& module : adapter.modules) {
+    const std::string file_name = module.site.name + ".base_layer.weight";
+    if (module.site.kind == SiteKind::kLinear || !reader.has(kPrefix + file_name)) continue;
+    const Tensor* weight = find_weight(decoder, module.site.name + ".weight");
+    adapter.replaced.push_back(
+        {module.site.name + ".weight", file_name, weight->to(torch::kFloat32), false, {}});
+  }
+}
+
+void check_base(const io::SafetensorsFile& file, const Adapter& adapter) {
+  const auto recorded = file.metadata().find(kFingerprint);
+  if (recorded == file.metadata().end()) return;
+  HONE_CHECK(DataError, same_base(recorded->second, adapter.base_fingerprint),
+             "{}: was trained on another base than this model: the sizes are the same, the weights "
+             "are not. adapter_config.json says which one",
+             file.path().string());
+}
+
+}  // namespace
+
+Adapter load_adapter(const fs::path& folder, model::Decoder& decoder) {
+  const torch::NoGradGuard no_grad;
+  auto [method, settings] = read_config(folder);
+  const io::SafetensorsFile file(folder / kWeightsFile);
+  Adapter adapter = make_adapter(decoder, *method, settings, 0);
+  // A folder holds what an encoder made, not the encoder.
+  if (method->exported != nullptr)
+    adapter.virtual_tensors = method->exported(adapter.settings, adapter.virtual_tensors);
+  Reader reader(file, decoder.device());
+  add_saved_bases(adapter, reader, decoder);
+  read_tensors(adapter, reader);
+  reader.refuse_if_any(folder / kWeightsFile);
+  check_base(file, adapter);
+  return adapter;
+}
+
+void save_adapter(const Adapter& trained, const fs::path& folder, const std::string& base) {
+  const Adapter adapter = trained.took_over_directions() ? as_plain_lora(trained) : trained;
   make_folder(folder);
   model::HostTensors tensors;
-  for (const LoraLayer& layer : lora.layers) {
-    tensors.add(kPrefix + layer.module + ".lora_A.weight", layer.a);
-    tensors.add(kPrefix + layer.module + ".lora_B.weight", layer.b);
-  }
-  io::write_safetensors(folder / kWeightsFile, tensors.views(), {{"format", "pt"}});
+  for (const NamedTensor& named : adapter.exported()) tensors.add(named.name, named.tensor);
+  io::write_safetensors(folder / kWeightsFile, tensors.views(),
+                        {{"format", "pt"}, {kFingerprint, adapter.base_fingerprint}});
 
-  const AdapterOptions& o = lora.options;
-  const json alpha = o.lora_alpha == std::floor(o.lora_alpha)
-                         ? json(static_cast<std::int64_t>(o.lora_alpha))
-                         : json(o.lora_alpha);
-  const json config = {{"peft_type", "LORA"},
-                       {"task_type", "CAUSAL_LM"},
-                       {"base_model_name_or_path", base},
-                       {"r", o.r},
-                       {"lora_alpha", alpha},
-                       {"lora_dropout", o.lora_dropout},
-                       {"use_rslora", o.use_rslora},
-                       {"use_dora", false},
-                       {"target_modules", o.target_modules},
-                       {"bias", "none"},
-                       {"fan_in_fan_out", false},
-                       {"inference_mode", true},
-                       {"init_lora_weights", true},
-                       {"modules_to_save", nullptr},
-                       {"layers_to_transform", nullptr},
-                       {"layers_pattern", nullptr},
-                       {"rank_pattern", json::object()},
-                       {"alpha_pattern", json::object()},
-                       {"revision", nullptr}};
+  json config = adapter.settings.values();
+  config.update({{"peft_type", adapter.method->peft_type},
+                 {"task_type", "CAUSAL_LM"},
+                 {"auto_mapping", nullptr},
+                 {"peft_version", kPeftVersion},
+                 {"base_model_name_or_path", base},
+                 {"revision", nullptr},
+                 {"inference_mode", true}});
   // The config comes last: a folder that has it is whole.
   write_file_atomically(folder / kConfigFile, config.dump(2) + "\n");
 }

@@ -2,7 +2,7 @@
 
 #include <cstdio>
 
-#include "adapters/lora.h"
+#include "adapters/adapter.h"
 #include "base/error.h"
 #include "config/load.h"
 #include "engine/load_options.h"
@@ -29,7 +29,10 @@ model::Decoder open_decoder(const std::filesystem::path& base, const std::string
                             model::LoadOptions options) {
   if (!adapter.empty()) options.rope_scaling = engine::rope_of_adapter(adapter);
   model::Decoder decoder = model::load_decoder(base, options);
-  if (!adapter.empty()) adapters::attach(adapters::load_lora(adapter, decoder), decoder);
+  if (!adapter.empty()) {
+    adapters::Adapter loaded = adapters::load_adapter(adapter, decoder);
+    adapters::attach(loaded, decoder);
+  }
   return decoder;
 }
 

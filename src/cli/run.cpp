@@ -21,6 +21,8 @@ constexpr Verb kVerbs[] = {
     {"eval", "Measure a model, or a model with an adapter, on rows.", declare_eval},
     {"generate", "Continue prompts or answer conversations.", declare_generate},
     {"logprobs", "Log-probability of every next token of rows.", declare_logprobs},
+    {"merge", "Write an adapter, or several, into the base's weights.", declare_merge},
+    {"adapters", "Plan adapters within a budget.", declare_adapters},
     {"quantize", "What a model loses when its layers are packed to 4 or 8 bits.", declare_quantize},
     {"report", "A page about a run, or about several side by side.", declare_report},
     {"runs", "The runs in a folder, as a table.", declare_runs},

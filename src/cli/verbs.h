@@ -23,6 +23,7 @@ using Action = std::function<ExitCode()>;
 /// Declares a verb's own options on `command` and gives what it does with them.
 using Declare = Action (*)(CLI::App& command, const Common& common);
 
+Action declare_adapters(CLI::App& command, const Common& common);
 Action declare_chat(CLI::App& command, const Common& common);
 Action declare_check(CLI::App& command, const Common& common);
 Action declare_data(CLI::App& command, const Common& common);
@@ -30,6 +31,7 @@ Action declare_eval(CLI::App& command, const Common& common);
 Action declare_explain(CLI::App& command, const Common& common);
 Action declare_generate(CLI::App& command, const Common& common);
 Action declare_logprobs(CLI::App& command, const Common& common);
+Action declare_merge(CLI::App& command, const Common& common);
 Action declare_quantize(CLI::App& command, const Common& common);
 Action declare_report(CLI::App& command, const Common& common);
 Action declare_runs(CLI::App& command, const Common& common);

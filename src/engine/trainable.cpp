@@ -1,5 +1,8 @@
 #include "engine/trainable.h"
 
+#include <set>
+
+#include "adapters/partial.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "checkpoint/folder_writer.h"
@@ -15,27 +18,35 @@ namespace {
 using adapters::AdapterOptions;
 
 /// An adapter that is gone on from keeps its own shape; the config may repeat it, not change it.
-void check_agrees(const AdapterOptions& loaded, const AdapterOptions& options,
+/// What only training knows (dropout) is the config's.
+void check_agrees(adapters::Adapter& loaded, const AdapterOptions& options,
                   const config::Given& given) {
-  const auto check = [&](const char* key, const auto& own, const auto& asked) {
-    HONE_CHECK(
-        ConfigError, given.count(std::string("adapter.") + key) == 0 || own == asked,
-        "adapter.{}: the config says {}, the adapter in init_from ({}) has {}; leave the key "
-        "out to take the adapter's",
-        key, asked, options.init_from, own);
-  };
-  check("r", loaded.r, options.r);
-  check("lora_alpha", loaded.lora_alpha, options.lora_alpha);
-  check("use_rslora", loaded.use_rslora, options.use_rslora);
+  const adapters::Settings asked = adapters::settings_of(options);
+  for (const adapters::ConfigKey& key : loaded.method->keys) {
+    if (key.option == nullptr || given.count(std::string("adapter.") + key.option) == 0) continue;
+    const auto &own = loaded.settings.values().at(key.key), &said = asked.values().at(key.key);
+    if (std::string(key.option) == "lora_dropout") {
+      loaded.settings.set(key.key, said);
+    } else if (std::string(key.option) != "target_modules") {
+      HONE_CHECK(ConfigError, own == said,
+                 "adapter.{}: the config says {}, the adapter in init_from ({}) has {}; leave the "
+                 "key out to take the adapter's",
+                 key.option, said.dump(), options.init_from, own.dump());
+    }
+  }
 }
 
-adapters::Lora start_lora(model::Decoder& decoder, const AdapterOptions& options,
-                          const config::Given& given, std::uint64_t seed) {
-  if (options.init_from.empty()) return adapters::init_lora(decoder, options, seed);
-  adapters::Lora lora = adapters::load_lora(options.init_from, decoder);
-  check_agrees(lora.options, options, given);
-  lora.options.lora_dropout = options.lora_dropout;
-  return lora;
+adapters::Adapter start_adapter(model::Decoder& decoder, const AdapterOptions& options,
+                                const config::Given& given, std::uint64_t seed) {
+  if (options.init_from.empty()) return adapters::make_adapter(decoder, options, seed);
+  adapters::Adapter adapter = adapters::load_adapter(options.init_from, decoder);
+  HONE_CHECK(
+      ConfigError,
+      adapter.method->peft_type == std::string(adapters::find_method(options.method)->peft_type),
+      "adapter.method: the config says {}, the adapter in init_from ({}) is one of {}",
+      options.method, options.init_from, adapter.method->name);
+  check_agrees(adapter, options, given);
+  return adapter;
 }
 
 /// Where an adapter's manifest says which rope its base had, if not its own.
@@ -49,23 +60,34 @@ std::int64_t Trainable::parameter_count() const {
   return count;
 }
 
+double Trainable::backward_of_penalty() const {
+  const torch::Tensor penalty = adapter ? adapter->penalty() : torch::Tensor();
+  if (!penalty.defined()) return 0;
+  penalty.backward();
+  return penalty.item<double>();
+}
+
 Trainable make_trainable(model::Decoder& decoder, const AdapterOptions& options,
                          const config::Given& given, std::uint64_t seed) {
   Trainable trainable;
   trainable.dropout = std::make_shared<adapters::DropoutState>();
   trainable.dropout->seed = seed;
   if (options.trains_adapter()) {
-    trainable.lora = start_lora(decoder, options, given, seed);
-    for (adapters::LoraLayer& layer : trainable.lora->layers) {
-      layer.a.requires_grad_();
-      layer.b.requires_grad_();
-      trainable.parameters.push_back({layer.module + ".lora_A.weight", layer.a});
-      trainable.parameters.push_back({layer.module + ".lora_B.weight", layer.b});
+    trainable.adapter = start_adapter(decoder, options, given, seed);
+    for (const adapters::NamedTensor& named : trainable.adapter->state()) {
+      if (!named.is_trained) continue;
+      torch::Tensor leaf = named.tensor;
+      leaf.requires_grad_();
+      trainable.parameters.push_back({named.name, leaf, optim::takes_weight_decay(named.name)});
     }
-    adapters::attach(*trainable.lora, decoder, trainable.dropout);
+    adapters::attach(*trainable.adapter, decoder, trainable.dropout);
     return trainable;
   }
+  const bool some = adapters::trains_some_weights(options.method);
+  const std::set<std::string> chosen =
+      some ? adapters::weights_to_train(decoder, options) : std::set<std::string>();
   for (const model::WeightSlot& slot : model::weight_slots(decoder)) {
+    if (some && chosen.count(slot.name) == 0) continue;
     *slot.tensor = slot.tensor->to(torch::kFloat32).clone().requires_grad_();
     trainable.parameters.push_back({slot.name, *slot.tensor, optim::takes_weight_decay(slot.name)});
   }
@@ -76,11 +98,11 @@ Trainable make_trainable(model::Decoder& decoder, const AdapterOptions& options,
 std::filesystem::path save_product(const Trainable& trainable, model::Decoder& decoder,
                                    const std::filesystem::path& run_folder,
                                    const std::filesystem::path& base) {
-  const bool adapter = trainable.lora.has_value();
+  const bool adapter = trainable.adapter.has_value();
   const std::filesystem::path destination = run_folder / (adapter ? "adapter" : "model");
   checkpoint::FolderWriter writer(destination);
   if (adapter) {
-    adapters::save_lora(*trainable.lora, writer.folder(), base.string());
+    adapters::save_adapter(*trainable.adapter, writer.folder(), base.string());
   } else {
     model::save_decoder(decoder, writer.folder(), base, decoder.compute_dtype);
   }

@@ -5,20 +5,22 @@
 #include <optional>
 #include <vector>
 
-#include "adapters/lora.h"
+#include "adapters/adapter.h"
 #include "model/decoder.h"
 #include "model/rope_options.h"
 #include "optim/adamw.h"
 
 namespace hone::engine {
 
-/// What a run trains: a LoRA adapter on a frozen base, or every weight of the model.
+/// What a run trains: an adapter on a frozen base, or every weight of the model.
 struct Trainable {
-  std::optional<adapters::Lora> lora;
+  std::optional<adapters::Adapter> adapter;
   std::shared_ptr<adapters::DropoutState> dropout;
   std::vector<optim::Parameter> parameters;  ///< fp32 leaves, named as files name them
 
   std::int64_t parameter_count() const;
+  /// Adds the gradient of the method's own term of the loss, once a step. @return the term
+  double backward_of_penalty() const;
 };
 
 /// Makes the fp32 masters and puts them into the model.

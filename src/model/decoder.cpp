@@ -14,6 +14,7 @@
 #include "model/families.h"
 #include "model/frozen_linear.h"
 #include "model/moe.h"
+#include "model/virtual_tokens.h"
 
 namespace hone::model {
 namespace {
@@ -130,6 +131,20 @@ Tensor dense_weight(const Linear& linear, torch::Dtype dtype) {
   return linear.packed ? kernels::dequantize(*linear.packed, dtype) : linear.weight.to(dtype);
 }
 
+Tensor LinearAdapter::merged_bias(const Linear& base) const { return base.bias; }
+
+Linear Decoder::head() const {
+  Linear head;
+  head.name = "lm_head";
+  head.weight = lm_head;
+  head.adapter = head_adapter;
+  return head;
+}
+
+Tensor Decoder::head_weight() const {
+  return (head_adapter ? head_adapter->merged_weight(head()) : lm_head).to(compute_dtype);
+}
+
 Tensor embed(const Decoder& decoder, const Tensor& ids_N) {
   if (ids_N.numel() > 0) {
     const auto [low, high] = ids_N.aminmax();
@@ -139,7 +154,10 @@ Tensor embed(const Decoder& decoder, const Tensor& ids_N) {
                "another tokenizer",
                lowest < 0 ? lowest : highest, decoder.spec.vocab_size);
   }
-  const Tensor rows = at::embedding(decoder.embed_tokens, ids_N).to(decoder.compute_dtype);
+  const Tensor rows =
+      (decoder.embedding_adapter ? decoder.embedding_adapter->rows(ids_N, decoder.embed_tokens)
+                                 : at::embedding(decoder.embed_tokens, ids_N))
+          .to(decoder.compute_dtype);
   const double multiplier = decoder.spec.embedding_multiplier;
   if (multiplier == 1) return rows;
   // The multiplier is rounded to the rows' dtype first, as Gemma's own code does.
@@ -184,6 +202,7 @@ Tensor layer_forward(const Decoder& decoder, std::size_t index, const Tensor& x_
 
 Tensor hidden_states(const Decoder& decoder, const TokenStream& tokens, ForwardTrace* trace) {
   check_stream(tokens);
+  if (decoder.virtual_tokens) return hidden_states_after_virtual(decoder, tokens, trace);
   const Attend attend = [&](const Tensor& q, const Tensor& k, const Tensor& v,
                             const kernels::AttentionOptions& options) {
     return kernels::attention(q, k, v, tokens.cu_seqlens, options);

@@ -29,6 +29,34 @@ class LinearAdapter {
   /// @param x [N, in] in the compute dtype
   /// @return  [N, out] in the compute dtype
   virtual Tensor forward(const Tensor& x, const Linear& base) const = 0;
+  /// The W' for which x W'ᵀ + b' is what `forward` gives without dropout, differentiable.
+  /// @return [out, in] f32
+  /// @throws ConfigError where no weight does that
+  virtual Tensor merged_weight(const Linear& base) const = 0;
+  /// Its b', undefined where there is none. @throws ConfigError where the layer cannot hold it
+  virtual Tensor merged_bias(const Linear& base) const;
+};
+
+/// What a fine-tuning method puts in place of the embedding's rows.
+class EmbeddingAdapter {
+ public:
+  virtual ~EmbeddingAdapter() = default;
+  /// @param ids_N i64; @param weight [V, H], the base's
+  /// @return [N, H], before the embedding's multiplier
+  virtual Tensor rows(const Tensor& ids_N, const Tensor& weight) const = 0;
+  /// The [V, H] f32 whose rows these are, differentiable.
+  virtual Tensor merged_weight(const Tensor& weight) const = 0;
+};
+
+/// Trained tokens that stand before every document: the model sees them, its callers do not. Their
+/// positions are 0 to count − 1, and those of the document's own tokens follow.
+struct VirtualTokens {
+  struct KeysAndValues {
+    Tensor k, v;  ///< [count, Hkv, head_dim]; keys are not rotated
+  };
+  std::int64_t count = 0;
+  std::function<Tensor()> embeddings;  ///< [count, H] in place of embedding rows; or, empty,
+  std::function<KeysAndValues(std::size_t layer)> keys_and_values;  ///< what attention sees of them
 };
 
 /// y = x Wᵀ + b, or what its adapter makes of that.
@@ -94,8 +122,15 @@ struct Decoder {
   Tensor score;       ///< [num_labels, H], in the place of lm_head where the spec has labels
   Tensor score_bias;  ///< [num_labels], undefined where the head has none
 
+  std::shared_ptr<const LinearAdapter> head_adapter;  ///< on lm_head
+  std::shared_ptr<const EmbeddingAdapter> embedding_adapter;
+  std::shared_ptr<const VirtualTokens> virtual_tokens;
+
   torch::Device device() const { return embed_tokens.device(); }
-  Tensor head_weight() const { return lm_head.to(compute_dtype); }
+  /// lm_head as a layer, with its adapter.
+  Linear head() const;
+  /// What the head multiplies with, its adapter's part included. [V, H] in the compute dtype
+  Tensor head_weight() const;
 };
 
 /// What a forward pass leaves beside its result, where somebody asks.

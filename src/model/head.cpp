@@ -24,7 +24,7 @@ Tensor scores(const Decoder& decoder, const Tensor& hidden_NH, const Tensor& row
 }
 
 Tensor logits(const Decoder& decoder, const Tensor& hidden_MH) {
-  const Tensor products = at::linear(hidden_MH, decoder.head_weight()).to(torch::kFloat32);
+  const Tensor products = decoder.head()(hidden_MH).to(torch::kFloat32);
   const Spec& spec = decoder.spec;
   const Tensor scaled = spec.logits_scaling == 1 ? products : products / spec.logits_scaling;
   if (spec.final_logit_softcapping == 0) return scaled;

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "model/virtual_tokens.h"
 
 namespace hone::model {
 namespace {
@@ -44,8 +45,10 @@ KvCache::KvCache(const Spec& spec, std::size_t sequences)
       lengths_(sequences, 0) {}
 
 void KvCache::truncate(std::size_t sequence, std::int64_t length) {
-  HONE_ASSERT(length >= 0 && length <= lengths_[sequence], "{} of {}", length, lengths_[sequence]);
-  lengths_[sequence] = length;
+  HONE_ASSERT(length >= 0 && length <= this->length(sequence), "{} of {}", length,
+              this->length(sequence));
+  // Without a token of its own a sequence has not begun: the virtual ones are put before it again.
+  lengths_[sequence] = length == 0 ? 0 : length + virtual_;
 }
 
 void KvCache::select(const std::vector<std::size_t>& kept) {
@@ -102,23 +105,42 @@ Tensor KvCache::attend(std::size_t layer, const Tensor& q, const Tensor& k, cons
   return out;
 }
 
+/// Puts what attention sees of the virtual tokens before every sequence that begins.
+void KvCache::begin_with(const Decoder& decoder) {
+  const VirtualTokens& tokens = *decoder.virtual_tokens;
+  virtual_ = tokens.count;
+  if (!tokens.keys_and_values) return;
+  for (std::size_t layer = 0; layer < entries_.size(); ++layer) {
+    const auto [k, v] = tokens.keys_and_values(layer);
+    for (std::size_t s = 0; s < lengths_.size(); ++s)
+      if (lengths_[s] == 0)
+        append(entries_[layer][s], k.to(decoder.compute_dtype), v.to(decoder.compute_dtype), 0);
+  }
+  for (std::int64_t& length : lengths_) length = std::max(length, virtual_);
+}
+
 Tensor extend(const Decoder& decoder, const TokenStream& tokens, KvCache& cache) {
   HONE_ASSERT(tokens.cu_seqlens.size() == cache.sequences() + 1);
+  std::vector<bool> begins;
+  for (const std::int64_t length : cache.lengths_) begins.push_back(length == 0);
+  if (decoder.virtual_tokens) cache.begin_with(decoder);
+  const WithVirtual stream = with_virtual_tokens(decoder, tokens, begins);
+
   std::vector<std::int64_t> lengths;
   for (std::size_t s = 0; s < cache.sequences(); ++s)
-    lengths.push_back(cache.lengths_[s] + tokens.cu_seqlens[s + 1] - tokens.cu_seqlens[s]);
+    lengths.push_back(cache.lengths_[s] + stream.cu_seqlens[s + 1] - stream.cu_seqlens[s]);
   const std::vector<RotaryTable> ropes =
-      rotary_tables(decoder.spec, tokens.positions_N, tokens.cu_seqlens, lengths);
-  Tensor x = embed(decoder, tokens.ids_N);
+      rotary_tables(decoder.spec, stream.positions_N, stream.cu_seqlens, lengths);
+  Tensor x = stream.x_NH;
   for (std::size_t i = 0; i < decoder.layers.size(); ++i) {
     x = layer_forward(decoder, i, x, ropes,
                       [&](const Tensor& q, const Tensor& k, const Tensor& v,
                           const kernels::AttentionOptions& options) {
-                        return cache.attend(i, q, k, v, tokens.cu_seqlens, options);
+                        return cache.attend(i, q, k, v, stream.cu_seqlens, options);
                       });
   }
   cache.lengths_ = std::move(lengths);
-  return apply_norm(decoder, decoder.norm, x);
+  return apply_norm(decoder, decoder.norm, stream.own_rows(x));
 }
 
 }  // namespace hone::model

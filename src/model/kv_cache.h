@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+
 #include "model/decoder.h"
 
 namespace hone::model {
@@ -10,7 +12,10 @@ class KvCache {
  public:
   KvCache(const Spec& spec, std::size_t sequences);
 
-  std::int64_t length(std::size_t sequence) const { return lengths_[sequence]; }
+  /// Tokens held of a sequence; the model's virtual tokens are not counted.
+  std::int64_t length(std::size_t sequence) const {
+    return std::max<std::int64_t>(0, lengths_[sequence] - virtual_);
+  }
   std::size_t sequences() const { return lengths_.size(); }
 
   /// Forgets a sequence's tokens from the `length`-th on.
@@ -22,6 +27,7 @@ class KvCache {
 
  private:
   friend Tensor extend(const Decoder& decoder, const TokenStream& tokens, KvCache& cache);
+  void begin_with(const Decoder& decoder);
 
   struct Entry {
     Tensor keys, values;  ///< [Hkv, capacity, head_dim]
@@ -33,7 +39,8 @@ class KvCache {
   void append(Entry& entry, const Tensor& k, const Tensor& v, std::int64_t at) const;
 
   std::vector<std::vector<Entry>> entries_;  ///< [layer][sequence]
-  std::vector<std::int64_t> lengths_;        ///< tokens held of each sequence
+  std::vector<std::int64_t> lengths_;  ///< tokens held of each sequence, virtual ones among them
+  std::int64_t virtual_ = 0;           ///< virtual tokens before each sequence that has begun
 };
 
 /// Runs new tokens of every sequence of the cache (document d of the stream continues sequence d)

@@ -24,6 +24,16 @@ TEST(Quantization, ALoraIsTrainedOnAPackedBase) {
   EXPECT_TRUE(std::filesystem::exists(run.output() / "adapter" / "adapter_model.safetensors"));
 }
 
+TEST(Quantization, ADoraIsTrainedOnAPackedBaseAndPutsNothingInItsPlace) {
+  const TinyRun run("{method: dora, r: 4}");
+  const Finished trained = run_hone(run.train({"model.quantization=nf4", "train.max_steps=2"}));
+  EXPECT_EQ(trained.exit_code, 0) << trained.err;
+  const TinyRun pissa("{method: lora, r: 4, init_lora_weights: pissa}");
+  const Finished refused = run_hone(pissa.train({"model.quantization=nf4", "train.max_steps=2"}));
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_TRUE(contains(refused.err, "the base's is quantised"));
+}
+
 TEST(Quantization, WhatIsTrainedIsNotPacked) {
   const TinyRun run("{method: full}");
   const Finished refused = run_hone(run.train({"model.quantization=nf4"}));

@@ -90,8 +90,8 @@ TEST_F(SmollmTokenizer, TokenizesAndDecodesTheReferenceCases) {
 TEST(Help, NamesEveryVerbAndVersionIsOneLine) {
   const Finished help = run_hone({"--help"});
   EXPECT_EQ(help.exit_code, 0);
-  for (const char* verb :
-       {"train", "check", "eval", "generate", "logprobs", "tokenize", "data", "explain"})
+  for (const char* verb : {"train", "check", "eval", "generate", "logprobs", "merge", "adapters",
+                           "tokenize", "data", "explain"})
     EXPECT_TRUE(contains(help.out, verb));
   const Finished version = run_hone({"--version"});
   EXPECT_EQ(version.exit_code, 0);

@@ -41,7 +41,7 @@ class SftTrajectory : public testing::TestWithParam<const char*> {};
 // ends. 1e-4 is the bar; Adam divides by small numbers and so amplifies rounding.
 TEST_P(SftTrajectory, IsTrlsStepByStep) {
   const std::string name = GetParam();
-  const bool lora = name == "sft_lora";
+  const bool lora = name != "sft_full";
   const fs::path fixture = test::fixture("train/" + name);
   const TinyRun run(lora
                         ? "{method: lora, init_from: '" + (fixture / "adapter_init").string() + "'}"
@@ -73,7 +73,8 @@ TEST_P(SftTrajectory, IsTrlsStepByStep) {
   EXPECT_LT(off, 1e-4);
 }
 
-INSTANTIATE_TEST_SUITE_P(Fixtures, SftTrajectory, testing::Values("sft_lora", "sft_full"));
+INSTANTIATE_TEST_SUITE_P(Fixtures, SftTrajectory,
+                         testing::Values("sft_lora", "sft_dora", "sft_full"));
 
 // The same rows a step, cut into micro-batches in different ways, are the same step.
 TEST(Sft, AccumulationEqualsOneBatch) {

@@ -33,6 +33,7 @@ engine::StepReport SftTrainer::step(std::int64_t step) {
     report.loss += loss.item<double>();
     report.tokens += micro_batch.tokens();
   }
+  report.loss += trainable.backward_of_penalty();
   trainable.dropout->training = false;
 
   // 3. Clip, update.

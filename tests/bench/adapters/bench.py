@@ -22,9 +22,9 @@ import sys
 
 METHODS = {
     "lora": ["adapter.method=lora"],
-    "dora": ["adapter.method=lora", "adapter.use_dora=true"],
+    "dora": ["adapter.method=dora"],
     "qlora": ["adapter.method=lora", "model.quantization=nf4"],
-    "qdora": ["adapter.method=lora", "adapter.use_dora=true", "model.quantization=nf4"],
+    "qdora": ["adapter.method=dora", "model.quantization=nf4"],
 }
 NAMES = {"lora": "LoRA", "dora": "DoRA", "qlora": "QLoRA (NF4)", "qdora": "QDoRA (NF4)"}
 

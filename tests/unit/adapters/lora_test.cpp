@@ -1,15 +1,14 @@
-#include "adapters/lora.h"
+#include "adapters/adapter.h"
 
 #include <nlohmann/json.hpp>
 
+#include "adapters/dora_linear.h"
 #include "adapters/lora_linear.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "config/load.h"
 #include "io/json.h"
 #include "kernels/packed/packed.h"
-#include "loss/cross_entropy.h"
-#include "model/head.h"
 #include "model/load.h"
 #include "quant/quantize.h"
 #include "support/fixture_batch.h"
@@ -19,69 +18,7 @@ namespace hone::adapters {
 namespace {
 
 namespace fs = std::filesystem;
-using test::relative_error;
-
 model::Decoder base() { return model::load_decoder(test::fixture("adapters/_base_llama"), {}); }
-
-class LoraParity : public testing::TestWithParam<const char*> {
- protected:
-  void SetUp() override {
-    if (!test::has_fixture(folder_name())) GTEST_SKIP() << "not in the small set";
-  }
-  std::string folder_name() const { return std::string("adapters/") + GetParam(); }
-  fs::path folder() const { return test::fixture(folder_name()); }
-};
-
-TEST_P(LoraParity, LogitsLossAndGradientsAreThoseOfPeft) {
-  model::Decoder decoder = base();
-  const Lora lora = load_lora(folder(), decoder);
-  for (const LoraLayer& layer : lora.layers) {
-    layer.a.requires_grad_();
-    layer.b.requires_grad_();
-  }
-  attach(lora, decoder);
-  const io::SafetensorsFile inputs(test::fixture("adapters/_base_llama/io.safetensors"));
-  const io::SafetensorsFile outputs(folder() / "io.safetensors"),
-      grads(folder() / "grads.safetensors");
-  const test::FixtureBatch batch = test::flatten(inputs);
-  const Tensor hidden = model::hidden_states(decoder, batch.tokens);
-  const Tensor expected = model::to_tensor(*outputs.find("logits"));
-  std::vector<Tensor> rows;
-  for (const auto& [r, c] : batch.places) rows.push_back(expected[r][c]);
-  EXPECT_LT(relative_error(model::logits(decoder, hidden).detach(), torch::stack(rows)), 1e-5);
-
-  const Tensor logps = model::token_logps(decoder, hidden, batch.rows_M, batch.targets_M);
-  const Tensor loss = loss::weighted_nll(logps, torch::ones_like(logps), double(logps.numel()));
-  loss.backward();
-  const double expected_loss = io::read_json(folder() / "info.json")["loss"];
-  EXPECT_NEAR(loss.item<double>() / expected_loss, 1.0, 1e-5);
-  for (const LoraLayer& layer : lora.layers) {
-    for (const auto& [suffix, tensor] : {std::pair{"A", layer.a}, std::pair{"B", layer.b}}) {
-      const std::string name =
-          fmt::format("base_model.model.{}.lora_{}.weight", layer.module, suffix);
-      EXPECT_LT(relative_error(tensor.grad(), model::to_tensor(*grads.find(name))), 1e-4) << name;
-    }
-  }
-}
-
-TEST_P(LoraParity, SavedFolderHoldsTheSameTensorsUnderTheSameNames) {
-  model::Decoder decoder = base();
-  const test::TempFolder out;
-  save_lora(load_lora(folder(), decoder), out.path(), "base");
-  const io::SafetensorsFile before(folder() / "adapter_model.safetensors"),
-      after(out / "adapter_model.safetensors");
-  ASSERT_EQ(before.tensors().size(), after.tensors().size());
-  for (const io::TensorView& view : before.tensors()) {
-    ASSERT_NE(after.find(view.name), nullptr) << view.name;
-    EXPECT_TRUE(model::to_tensor(view).equal(model::to_tensor(*after.find(view.name))));
-  }
-  const nlohmann::json config = io::read_json(out / "adapter_config.json");
-  const nlohmann::json original = io::read_json(folder() / "adapter_config.json");
-  for (const char* key : {"peft_type", "r", "lora_alpha", "use_rslora", "task_type", "bias"})
-    EXPECT_EQ(config[key], original[key]) << key;
-}
-
-INSTANTIATE_TEST_SUITE_P(Adapters, LoraParity, testing::Values("lora", "rslora"));
 
 Tensor reference(const Tensor& x, const Tensor& w, const Tensor& a, const Tensor& b, double s) {
   return x.mm(w.t()) + s * x.mm(a.t()).mm(b.t());
@@ -157,6 +94,25 @@ TEST(LoraLinear, OverAPackedBaseIsLoraOverItsNumbers) {
     }
 }
 
+TEST(DoraLinear, OverAPackedBaseIsDoraOverItsNumbers) {
+  const TwoBases bases = two_bases(quant::Format::kNf4, torch::kFloat64);
+  std::vector<std::vector<Tensor>> results;
+  for (const model::Linear* base : {&bases.packed, &bases.dense}) {
+    const auto f64 = torch::kFloat64;
+    torch::manual_seed(6);
+    const Tensor x = torch::randn({6, 51}, f64).requires_grad_();
+    const Tensor a = torch::randn({3, 51}, f64).requires_grad_();
+    const Tensor b = torch::randn({37, 3}, f64).requires_grad_();
+    const Tensor magnitude = (torch::rand({37}, f64) + 0.5).requires_grad_();
+    const auto adapter = dora_adapter({a, b, magnitude, {}}, 0.5, {});
+    const Tensor y = adapter->forward(x, *base);
+    y.backward(torch::randn({6, 37}, f64));
+    results.push_back({y.detach(), x.grad(), a.grad(), b.grad(), magnitude.grad()});
+  }
+  for (std::size_t i = 0; i < results[0].size(); ++i)
+    EXPECT_TRUE(torch::allclose(results[0][i], results[1][i], 1e-12, 1e-12)) << i;
+}
+
 TEST(PackedLinear, GradientsAreThoseOfItsNumbers) {
   const TwoBases bases = two_bases(quant::Format::kFp4, torch::kFloat64);
   std::vector<std::vector<Tensor>> results;
@@ -180,55 +136,155 @@ AdapterOptions lora_options() {
   return options;
 }
 
-TEST(InitLora, StartsAsTheBaseAndDependsOnTheSeedAlone) {
+const Tensors& tensors_of(const Adapter& adapter, std::size_t module) {
+  return adapter.modules[module].tensors;
+}
+
+TEST(MakeAdapter, StartsAsTheBaseAndDependsOnTheSeedAlone) {
   model::Decoder decoder = base();
   const model::TokenStream tokens{torch::tensor({3, 4, 5}), torch::tensor({0, 1, 2}), {0, 3}};
   const Tensor before = model::hidden_states(decoder, tokens);
-  const Lora lora = init_lora(decoder, lora_options(), 7);
-  attach(lora, decoder);
+  Adapter adapter = make_adapter(decoder, lora_options(), 7);
+  attach(adapter, decoder);
   EXPECT_TRUE(model::hidden_states(decoder, tokens).equal(before));
-  EXPECT_TRUE(init_lora(decoder, lora_options(), 7).layers[3].a.equal(lora.layers[3].a));
-  EXPECT_FALSE(init_lora(decoder, lora_options(), 8).layers[3].a.equal(lora.layers[3].a));
-  EXPECT_FALSE(lora.layers[0].a.equal(lora.layers[1].a));
+  detach(adapter, decoder);
+  const auto a = [&](std::uint64_t seed, std::size_t module) {
+    return tensors_of(make_adapter(decoder, lora_options(), seed), module).at("lora_A.weight");
+  };
+  EXPECT_TRUE(a(7, 3).equal(tensors_of(adapter, 3).at("lora_A.weight")));
+  EXPECT_FALSE(a(8, 3).equal(a(7, 3)));
+  EXPECT_FALSE(a(7, 0).equal(a(7, 1)));
   // Uniform in ±1/√in: its standard deviation is that bound over √3; 256 numbers, within 15 %.
-  const double bound = 1.0 / std::sqrt(double(lora.layers[0].a.size(1)));
-  EXPECT_LE(lora.layers[0].a.abs().max().item<double>(), bound);
-  EXPECT_NEAR(lora.layers[0].a.std().item<double>(), bound / std::sqrt(3.0), 0.15 * bound);
+  const double bound = 1.0 / std::sqrt(double(a(7, 0).size(1)));
+  EXPECT_LE(a(7, 0).abs().max().item<double>(), bound);
+  EXPECT_NEAR(a(7, 0).std().item<double>(), bound / std::sqrt(3.0), 0.15 * bound);
 }
 
-TEST(InitLora, TargetsMatchAsSuffixesAndANameOfNoLayerIsRefused) {
+TEST(MakeAdapter, TargetsMatchAsSuffixes) {
   model::Decoder decoder = base();
   AdapterOptions options = lora_options();
   options.target_modules = {"q_proj", "layers.1.mlp.up_proj"};
-  const Lora lora = init_lora(decoder, options, 1);
-  const std::size_t layers = decoder.layers.size();
-  EXPECT_EQ(lora.layers.size(), layers + 1);
-  EXPECT_EQ(lora.options.target_modules,
+  const Adapter adapter = make_adapter(decoder, options, 1);
+  EXPECT_EQ(adapter.modules.size(), decoder.layers.size() + 1);
+  EXPECT_EQ(adapter.settings.texts("target_modules"),
             (std::vector<std::string>{"model.layers.1.mlp.up_proj", "q_proj"}));
-  options.target_modules = {"query"};
-  EXPECT_TRUE(test::contains(test::message_of<ConfigError>([&] { init_lora(decoder, options, 1); }),
-                             "query"));
 }
 
-TEST(LoadLora, RefusesWhatItWouldNotCompute) {
+/// Which modules are adapted, by their last two names.
+std::vector<std::string> chosen(model::Decoder& decoder, const AdapterOptions& options) {
+  std::vector<std::string> names;
+  for (const AdaptedModule& module : make_adapter(decoder, options, 1).modules)
+    names.push_back(module.site.name.substr(std::string("model.layers.").size()));
+  return names;
+}
+
+TEST(MakeAdapter, LayersPatternsAndExclusionsChooseAsInPeft) {
+  model::Decoder decoder = base();
+  AdapterOptions options = lora_options();
+  options.target_modules = {"q_proj", "down_proj"};
+  options.layers_to_transform = {1};
+  EXPECT_EQ(chosen(decoder, options),
+            (std::vector<std::string>{"1.self_attn.q_proj", "1.mlp.down_proj"}));
+  options.layers_pattern = {"layers"};
+  options.exclude_modules = {"down_proj"};
+  EXPECT_EQ(chosen(decoder, options), (std::vector<std::string>{"1.self_attn.q_proj"}));
+  options = lora_options();
+  options.target_modules = {".*\\.0\\.(self_attn\\.v_proj|mlp\\.up_proj)"};
+  EXPECT_EQ(chosen(decoder, options),
+            (std::vector<std::string>{"0.self_attn.v_proj", "0.mlp.up_proj"}));
+}
+
+class Refusal : public testing::Test {
+ protected:
+  std::string message(const AdapterOptions& options) {
+    model::Decoder decoder = base();
+    return test::message_of<ConfigError>([&] { make_adapter(decoder, options, 1); });
+  }
+  AdapterOptions options_ = lora_options();
+};
+
+TEST_F(Refusal, ATargetThatNamesNothingTellsWhatThereIsAndWhatWasMeant) {
+  options_.target_modules = {"q_prj"};
+  const std::string told = message(options_);
+  EXPECT_TRUE(test::contains(told, "`q_prj` names no module"));
+  EXPECT_TRUE(test::contains(told, "did you mean q_proj"));
+  EXPECT_TRUE(test::contains(told, "embed_tokens, q_proj, k_proj"));
+}
+
+TEST_F(Refusal, APatternThatMatchesNothingOrTakesTheHeadByAccident) {
+  options_.target_modules = {"layers\\.\\d+\\.self_attn.*"};  // PEFT matches whole names
+  EXPECT_TRUE(test::contains(message(options_), "matches the whole name of no module"));
+  options_.target_modules = {".*"};
+  EXPECT_TRUE(test::contains(message(options_), "reaches the head lm_head"));
+  options_.target_modules = {"(lm_head|.*q_proj)"};
+  model::Decoder decoder = base();
+  EXPECT_EQ(make_adapter(decoder, options_, 1).modules.size(), decoder.layers.size() + 1);
+  options_.target_modules = {"(q_proj"};
+  EXPECT_TRUE(test::contains(message(options_), "no regular expression"));
+}
+
+TEST_F(Refusal, ARankAboveTheMatrix) {
+  options_.r = 33;  // k_proj and v_proj are [32, 64]
+  const std::string told = message(options_);
+  EXPECT_TRUE(test::contains(told, "rank 33 of model.layers.0.self_attn.k_proj"));
+  EXPECT_TRUE(test::contains(told, "has 32"));
+  options_.r = 4;
+  options_.rank_pattern = {{"down_proj", 65}};
+  EXPECT_TRUE(test::contains(message(options_), "rank 65 of model.layers.0.mlp.down_proj"));
+}
+
+TEST_F(Refusal, PatternsAndListsThatSayNothingOfTheModel) {
+  options_.rank_pattern = {{"layers\\.7\\..*", 2}};
+  EXPECT_TRUE(test::contains(message(options_), "rank_pattern: `layers"));
+  options_ = lora_options();
+  options_.target_modules = {"q_proj"};
+  options_.alpha_pattern = {{"v_proj", 2}};
+  EXPECT_TRUE(test::contains(message(options_), "adapted modules are: q_proj"));
+  options_ = lora_options();
+  options_.layers_to_transform = {2};
+  EXPECT_TRUE(test::contains(message(options_), "there is no layer 2; this model's are 0 to 1"));
+  options_ = lora_options();
+  options_.exclude_modules = {"gate"};
+  EXPECT_TRUE(test::contains(message(options_), "exclude_modules: `gate`"));
+  options_ = lora_options();
+  options_.modules_to_save = {"head"};
+  EXPECT_TRUE(test::contains(message(options_), "modules_to_save: `head`"));
+  options_ = lora_options();
+  options_.trainable_token_indices = {3, 320};
+  EXPECT_TRUE(test::contains(message(options_), "token 320 is outside the vocabulary of 320"));
+}
+
+TEST(LoadAdapter, RefusesWhatItWouldNotCompute) {
   model::Decoder decoder = base();
   const test::TempFolder out;
-  save_lora(init_lora(decoder, lora_options(), 1), out.path(), "base");
+  save_adapter(make_adapter(decoder, lora_options(), 1), out.path(), "base");
   const auto with = [&](const char* key, const nlohmann::json& value) {
     nlohmann::json config = io::read_json(out / "adapter_config.json");
     const nlohmann::json before = config[key];
     config[key] = value;
     write_file_atomically(out / "adapter_config.json", config.dump());
     const std::string message =
-        test::message_of<DataError>([&] { load_lora(out.path(), decoder); });
+        test::message_of<DataError>([&] { load_adapter(out.path(), decoder); });
     config[key] = before;
     write_file_atomically(out / "adapter_config.json", config.dump());
     return message;
   };
-  EXPECT_TRUE(test::contains(with("use_dora", true), "use_dora = true"));
-  EXPECT_TRUE(test::contains(with("alpha_pattern", {{"q_proj", 4}}), "alpha_pattern"));
+  EXPECT_TRUE(test::contains(with("use_qalora", true), "use_qalora = true"));
+  EXPECT_TRUE(test::contains(with("use_dora", true), "lora_magnitude_vector is missing"));
   EXPECT_TRUE(test::contains(with("r", 8), "expected [8, 64]"));
-  EXPECT_TRUE(test::contains(with("peft_type", "LOHA"), "LOHA"));
+  EXPECT_TRUE(test::contains(with("peft_type", "XLORA"), "XLORA"));
+  EXPECT_TRUE(test::contains(with("target_modules", {"q_proj"}), "belongs to no module"));
+}
+
+TEST(LoadAdapter, RefusesAnAdapterThatWasTrainedOnAnotherBaseOfTheSameSizes) {
+  model::Decoder decoder = base();
+  const test::TempFolder out;
+  save_adapter(make_adapter(decoder, lora_options(), 1), out.path(), "base");
+  decoder.embed_tokens = decoder.embed_tokens.to(torch::kBFloat16);
+  EXPECT_NO_THROW(load_adapter(out.path(), decoder)) << "the same base in another dtype";
+  decoder.embed_tokens = torch::randn_like(decoder.embed_tokens);
+  EXPECT_TRUE(test::contains(
+      test::message_of<DataError>([&] { load_adapter(out.path(), decoder); }), "another base"));
 }
 
 }  // namespace

@@ -1,0 +1,85 @@
+// Putting an adapter onto a model, and taking it off.
+
+#include "adapters/adapter.h"
+#include "adapters/token_rows.h"
+#include "base/error.h"
+
+namespace hone::adapters {
+namespace {
+
+/// The probability of dropout, whatever PEFT's config of this method calls it.
+double dropout_of(const Settings& settings) {
+  for (const char* key : {"lora_dropout", "vera_dropout", "vblora_dropout"})
+    if (settings.says(key)) return settings.get<double>(key);
+  return 0;
+}
+
+void attach_module(const Adapter& adapter, const AdaptedModule& module, model::Decoder& decoder,
+                   const std::shared_ptr<const DropoutState>& dropout_state) {
+  const double dropout = dropout_of(adapter.settings);
+  const Site& site = module.site;
+  const Dropping dropping{dropout, site.index, dropout_state};
+  const Place place{site, adapter.settings, module.tensors, adapter.shared, dropping};
+  switch (site.kind) {
+    case SiteKind::kLinear:
+      linear_at(decoder, site).adapter = adapter.method->linear(place);
+      return;
+    case SiteKind::kHead:
+      HONE_CHECK(ConfigError, site.name == "lm_head",
+                 "{}: {} cannot be adapted; train it whole with modules_to_save",
+                 adapter.settings.where(), site.name);
+      HONE_CHECK(ConfigError, dropout == 0 || dropout_state == nullptr,
+                 "{}: lm_head is adapted through its weight, which has no input to drop; leave it "
+                 "out of target_modules, or set dropout to 0",
+                 adapter.settings.where());
+      decoder.head_adapter = adapter.method->linear(place);
+      return;
+    case SiteKind::kEmbedding:
+      decoder.embedding_adapter = adapter.method->embedding(place);
+      return;
+    case SiteKind::kNorm:
+    case SiteKind::kRouter:
+      break;
+  }
+  throw InternalError(fmt::format("{} has no place for an adapter", site.name));
+}
+
+void attach_token_rows(const TokenRows& tokens, model::Decoder& decoder) {
+  HONE_CHECK(ConfigError, !decoder.embedding_adapter,
+             "rows of embed_tokens cannot be trained where embed_tokens is adapted as well");
+  decoder.embedding_adapter = token_rows_adapter(tokens);
+  if (decoder.spec.num_labels == 0 && decoder.spec.tie_word_embeddings)
+    decoder.head_adapter = tied_head_adapter(decoder.embedding_adapter);
+}
+
+}  // namespace
+
+void attach(Adapter& adapter, model::Decoder& decoder,
+            std::shared_ptr<const DropoutState> dropout_state) {
+  for (Replacement& one : adapter.replaced) {
+    Tensor* weight = find_weight(decoder, one.weight);
+    HONE_ASSERT(weight != nullptr && !one.original.defined(), "{}", one.weight);
+    one.original = *weight;
+    *weight = one.tensor;
+  }
+  for (const AdaptedModule& module : adapter.modules)
+    attach_module(adapter, module, decoder, dropout_state);
+  if (adapter.token_rows) attach_token_rows(*adapter.token_rows, decoder);
+  if (adapter.method->virtual_tokens != nullptr)
+    decoder.virtual_tokens =
+        adapter.method->virtual_tokens(decoder, adapter.settings, adapter.virtual_tensors);
+}
+
+void detach(Adapter& adapter, model::Decoder& decoder) {
+  for (const AdaptedModule& module : adapter.modules)
+    if (module.site.kind == SiteKind::kLinear) linear_at(decoder, module.site).adapter.reset();
+  decoder.head_adapter.reset();
+  decoder.embedding_adapter.reset();
+  decoder.virtual_tokens.reset();
+  for (Replacement& one : adapter.replaced) {
+    *find_weight(decoder, one.weight) = one.original;
+    one.original.reset();
+  }
+}
+
+}  // namespace hone::adapters

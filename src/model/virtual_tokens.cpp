@@ -1,0 +1,88 @@
+#include "model/virtual_tokens.h"
+
+namespace hone::model {
+namespace {
+
+/// Where each row of a longer stream comes from: `count` rows of `virtual` at the front of the
+/// source are repeated before each document that begins, the documents' rows follow them there.
+struct Interleaving {
+  std::vector<std::int64_t> source;  ///< row of [virtual; own]
+  std::vector<std::int64_t> own;     ///< rows of the longer stream that are a document's own
+  std::vector<std::int64_t> cu_seqlens{0};
+};
+
+Interleaving interleave(const std::vector<std::int64_t>& cu_seqlens, std::int64_t count,
+                        const std::vector<bool>& begins) {
+  Interleaving result;
+  for (std::size_t d = 0; d + 1 < cu_seqlens.size(); ++d) {
+    if (begins[d])
+      for (std::int64_t i = 0; i < count; ++i) result.source.push_back(i);
+    for (std::int64_t i = cu_seqlens[d]; i < cu_seqlens[d + 1]; ++i) {
+      result.own.push_back(std::ssize(result.source));
+      result.source.push_back(count + i);
+    }
+    result.cu_seqlens.push_back(std::ssize(result.source));
+  }
+  return result;
+}
+
+/// Attention that sees keys and values before those of each document.
+Tensor attend_after(const Tensor& q, const Tensor& k, const Tensor& v,
+                    const VirtualTokens::KeysAndValues& before, const Interleaving& interleaving,
+                    const kernels::AttentionOptions& options) {
+  const Tensor source = torch::tensor(interleaving.source, torch::kInt64).to(q.device());
+  const Tensor own = torch::tensor(interleaving.own, torch::kInt64).to(q.device());
+  const auto extended = [&](const Tensor& first, const Tensor& rest) {
+    return torch::cat({first.to(rest.scalar_type()), rest}).index_select(0, source);
+  };
+  const Tensor no_queries = torch::zeros({before.k.size(0), q.size(1), q.size(2)}, q.options());
+  return kernels::attention(extended(no_queries, q), extended(before.k, k), extended(before.v, v),
+                            interleaving.cu_seqlens, options)
+      .index_select(0, own);
+}
+
+}  // namespace
+
+WithVirtual with_virtual_tokens(const Decoder& decoder, const TokenStream& tokens,
+                                const std::vector<bool>& begins) {
+  const Tensor own = embed(decoder, tokens.ids_N);
+  if (!decoder.virtual_tokens) return {own, tokens.positions_N, tokens.cu_seqlens, {}};
+  const VirtualTokens& virtual_tokens = *decoder.virtual_tokens;
+  const std::int64_t count = virtual_tokens.count;
+  const Tensor moved = tokens.positions_N + count;
+  if (!virtual_tokens.embeddings) return {own, moved, tokens.cu_seqlens, {}};
+  const Interleaving interleaving = interleave(tokens.cu_seqlens, count, begins);
+  const Tensor source = torch::tensor(interleaving.source, torch::kInt64).to(own.device());
+  const Tensor first = virtual_tokens.embeddings().to(own.scalar_type());
+  return {torch::cat({first, own}).index_select(0, source),
+          torch::cat({torch::arange(count, moved.options()), moved}).index_select(0, source),
+          interleaving.cu_seqlens, torch::tensor(interleaving.own, torch::kInt64).to(own.device())};
+}
+
+Tensor hidden_states_after_virtual(const Decoder& decoder, const TokenStream& tokens,
+                                   ForwardTrace* trace) {
+  const VirtualTokens& virtual_tokens = *decoder.virtual_tokens;
+  const std::vector<bool> begins(tokens.cu_seqlens.size() - 1, true);
+  const WithVirtual stream = with_virtual_tokens(decoder, tokens, begins);
+  const Interleaving interleaving = interleave(tokens.cu_seqlens, virtual_tokens.count, begins);
+  std::vector<std::int64_t> lengths;
+  for (std::size_t d = 0; d + 1 < interleaving.cu_seqlens.size(); ++d)
+    lengths.push_back(interleaving.cu_seqlens[d + 1] - interleaving.cu_seqlens[d]);
+  const std::vector<RotaryTable> ropes =
+      rotary_tables(decoder.spec, stream.positions_N, stream.cu_seqlens, lengths);
+  Tensor x = stream.x_NH;
+  for (std::size_t i = 0; i < decoder.layers.size(); ++i)
+    x = layer_forward(
+        decoder, i, x, ropes,
+        [&](const Tensor& q, const Tensor& k, const Tensor& v,
+            const kernels::AttentionOptions& options) {
+          return virtual_tokens.keys_and_values
+                     ? attend_after(q, k, v, virtual_tokens.keys_and_values(i), interleaving,
+                                    options)
+                     : kernels::attention(q, k, v, stream.cu_seqlens, options);
+        },
+        trace);
+  return apply_norm(decoder, decoder.norm, stream.own_rows(x));
+}
+
+}  // namespace hone::model
