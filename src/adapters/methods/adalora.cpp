@@ -74,7 +74,11 @@ Method adalora_method() {
                                        free_key("total_step", 1),
                                        free_key("rank_pattern", nullptr),
                                        free_key("init_lora_weights", true),
-                                       fixed("fan_in_fan_out", false)};
+                                       free_key("alpha_pattern", json::object()),
+                                       fixed("use_rslora", false),
+                                       fixed("use_dora", false),
+                                       fixed("lora_bias", false),
+                                       fixed("trainable_token_indices", nullptr)};
   method.kinds = {SiteKind::kLinear, SiteKind::kHead};
   method.tensors = adalora_tensors;
   method.linear = adalora_linear;

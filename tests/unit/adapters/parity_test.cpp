@@ -73,7 +73,10 @@ TEST_P(AdapterParity, LogitsLossAndGradientsAreThoseOfPeft) {
           view = &one;
     if (view == nullptr) continue;
     ASSERT_TRUE(named.tensor.grad().defined()) << named.name;
-    EXPECT_LT(relative_error(named.tensor.grad(), model::to_tensor(*view)), 1e-4) << named.name;
+    // Rows of tokens that the batch does not have: gradients of nothing but zeros.
+    const Tensor want = model::to_tensor(*view);
+    EXPECT_LE((named.tensor.grad() - want).norm().item<double>(), 1e-4 * want.norm().item<double>())
+        << named.name;
     ++compared;
   }
   // P-tuning's gradients are those of an encoder that PEFT does not save.
@@ -86,6 +89,7 @@ TEST_P(AdapterParity, SavedFolderHoldsTheSameTensorsUnderTheSameNames) {
   model::Decoder decoder = base();
   const test::TempFolder out;
   const Adapter adapter = load_adapter(folder(), decoder);
+  if (adapter.took_over_directions()) GTEST_SKIP() << "saved as plain LoRA";
   save_adapter(adapter, out.path(), "base");
   const io::SafetensorsFile before(folder() / "adapter_model.safetensors"),
       after(out / "adapter_model.safetensors");
@@ -113,6 +117,18 @@ TEST_P(AdapterParity, MergedLogitsAreThoseOfPeft) {
   merge(adapter, decoder);
   const Tensor hidden = model::hidden_states(decoder, batch().tokens);
   EXPECT_LT(relative_error(model::logits(decoder, hidden), expected_logits("merged_logits")), 1e-5);
+}
+
+TEST_P(AdapterParity, SavedAndLoadedAgainItGivesTheSameLogits) {
+  const torch::NoGradGuard no_grad;
+  model::Decoder decoder = base();
+  const test::TempFolder out;
+  save_adapter(load_adapter(folder(), decoder), out.path(), "base");
+  Adapter again = load_adapter(out.path(), decoder);
+  EXPECT_FALSE(again.took_over_directions());
+  attach(again, decoder);
+  const Tensor hidden = model::hidden_states(decoder, batch().tokens);
+  EXPECT_LT(relative_error(model::logits(decoder, hidden), expected_logits("logits")), 1e-5);
 }
 
 TEST_P(AdapterParity, TakenOffItLeavesTheBase) {
