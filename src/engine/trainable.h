@@ -7,7 +7,7 @@
 
 #include "adapters/lora.h"
 #include "model/decoder.h"
-#include "optim/adamw.h"
+#include "optim/parameter.h"
 
 namespace hone::engine {
 

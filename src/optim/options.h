@@ -1,20 +1,48 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "config/table.h"
 
 namespace hone::optim {
 
-/// Section `optim`. Meanings, ranges and defaults stand in its table (options.cpp).
+/// Section `optim`. Meanings, ranges and defaults stand in its table (options.cpp); which optimizer
+/// reads which of them, in the table of optimizers (method.cpp).
 struct OptimOptions {
   std::string name;
   double learning_rate;
   double weight_decay;
+
   double adam_beta1;
   double adam_beta2;
   double adam_epsilon;
+  bool amsgrad;
+  double momentum;
+  double dampening;
+  bool nesterov;
+  double adagrad_lr_decay;
+  double adagrad_epsilon;
+  double rmsprop_alpha;
+  double rmsprop_epsilon;
+  bool rmsprop_centered;
+  bool adafactor_scale_parameter;
+  bool adafactor_relative_step;
+  bool adafactor_warmup_init;
+  double adafactor_clip_threshold;
+  double adafactor_decay_rate;
+  std::optional<double> adafactor_beta1;
+  std::optional<double> adafactor_eps1;
+  double adafactor_eps2;
+  double muon_momentum;
+  bool muon_nesterov;
+  std::int64_t muon_ns_steps;
+  std::string muon_adjust_lr_fn;
+  std::int64_t min_8bit_size;
+  std::int64_t galore_rank;
+  std::int64_t galore_update_proj_gap;
+  double galore_scale;
 
   static const config::Table<OptimOptions>& table();
 };

@@ -54,7 +54,7 @@ SftTrainer setup(const config::Loaded<engine::RunOptions>& config,
       base, {placement.weight_dtype, placement.compute_dtype, placement.device});
   engine::Trainable trainable =
       engine::make_trainable(decoder, options.adapter, config.given, seed);
-  optim::AdamW optimizer(trainable.parameters, options.optim);
+  optim::Optimizer optimizer(trainable.parameters, options.optim);
   return {
       .options = options,
       .decoder = std::move(decoder),

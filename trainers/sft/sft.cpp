@@ -5,6 +5,7 @@
 #include "engine/evaluate.h"
 #include "loss/cross_entropy.h"
 #include "model/head.h"
+#include "optim/clip.h"
 
 namespace hone::sft {
 
