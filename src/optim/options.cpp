@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "optim/method.h"
+#include "optim/schedule.h"
 
 namespace hone::optim {
 
@@ -12,40 +13,48 @@ using namespace config;
 
 namespace {
 
-std::vector<std::string> method_names() {
+template <class Entry>
+std::vector<std::string> names_of(const std::vector<Entry>& table) {
   std::vector<std::string> names;
-  for (const Method& method : methods()) names.push_back(method.name);
+  for (const Entry& entry : table) names.push_back(entry.name);
   return names;
 }
 
-std::string methods_help() {
-  std::string text = "Optimizer.";
-  for (const Method& method : methods()) text += " " + method.name + ": " + method.help + ".";
+template <class Entry>
+std::string help_of(std::string text, const std::vector<Entry>& table) {
+  for (const Entry& entry : table) text += " " + entry.name + ": " + entry.help + ".";
   return text;
 }
 
-bool reads(const Method& method, const std::string& key) {
-  return std::find(method.reads.begin(), method.reads.end(), key) != method.reads.end();
+template <class Entry>
+bool reads(const Entry& entry, const std::string& key) {
+  return std::find(entry.reads.begin(), entry.reads.end(), key) != entry.reads.end();
 }
 
-/// The optimizers that read a key; empty for a key that all of them read.
-std::vector<std::string> readers_of(const std::string& key) {
-  std::vector<std::string> names;
-  for (const Method& method : methods())
-    if (reads(method, key)) names.push_back(method.name);
-  return names;
-}
-
-void check_read(const OptimOptions& options, Problems& problems) {
-  const Table<OptimOptions>& table = OptimOptions::table();
-  for (std::size_t i = 0; i < table.access().size(); ++i) {
-    const Field& field = table.schema().fields[i];
-    const std::vector<std::string> readers = readers_of(field.key);
-    if (readers.empty() || reads(method_named(options.name), field.key)) continue;
-    if (table.access()[i].get(options) != field.default_value)
+/// Refuses values of keys that belong to other entries of the table than the chosen one.
+template <class Options, class Entry>
+void check_read(const Options& options, const std::string& chosen, const std::vector<Entry>& table,
+                Problems& problems) {
+  const Table<Options>& fields = Options::table();
+  for (std::size_t i = 0; i < fields.access().size(); ++i) {
+    const Field& field = fields.schema().fields[i];
+    std::vector<std::string> readers;
+    for (const Entry& entry : table)
+      if (reads(entry, field.key)) readers.push_back(entry.name);
+    const bool read =
+        readers.empty() || std::find(readers.begin(), readers.end(), chosen) != readers.end();
+    if (!read && fields.access()[i].get(options) != field.default_value)
       problems.add(field.key, fmt::format("{} does not read it; leave it out, or take one of {}",
-                                          options.name, fmt::join(readers, ", ")));
+                                          chosen, fmt::join(readers, ", ")));
   }
+}
+
+void check_optim_keys(const OptimOptions& options, Problems& problems) {
+  check_read(options, options.name, methods(), problems);
+}
+
+void check_schedule_keys(const ScheduleOptions& options, Problems& problems) {
+  check_read(options, options.lr_scheduler_type, schedule_shapes(), problems);
 }
 
 void check_nesterov(const OptimOptions& options, Problems& problems) {
@@ -67,13 +76,31 @@ void check_warmup(const ScheduleOptions& options, Problems& problems) {
                  "constant has no warm-up, but one is asked for; expected constant_with_warmup");
 }
 
+void check_minimum(const ScheduleOptions& options, Problems& problems) {
+  if (options.min_lr && options.min_lr_rate)
+    problems.add("min_lr_rate", "min_lr is set as well; keep one");
+  const bool has_minimum = options.lr_scheduler_type == "cosine_with_min_lr" ||
+                           options.lr_scheduler_type == "cosine_warmup_with_min_lr";
+  if (has_minimum && !options.min_lr && !options.min_lr_rate)
+    problems.add("lr_scheduler_type", options.lr_scheduler_type + " needs min_lr or min_lr_rate");
+}
+
+void check_decay(const ScheduleOptions& options, Problems& problems) {
+  if (options.num_decay_steps > 0 && options.decay_ratio > 0)
+    problems.add("decay_ratio", "num_decay_steps is set as well; keep one");
+  if (options.lr_scheduler_type == "warmup_stable_decay" && options.num_decay_steps == 0 &&
+      options.decay_ratio == 0)
+    problems.add("lr_scheduler_type", "warmup_stable_decay needs num_decay_steps or decay_ratio");
+}
+
 }  // namespace
 
 const Table<OptimOptions>& OptimOptions::table() {
-  static const std::string help = methods_help();
+  static const std::string help = help_of("Optimizer.", methods());
   static const Table<OptimOptions> table(
       "optim", "How trained parameters are updated.",
-      {field("name", &OptimOptions::name, "adamw", choices(method_names()), std::string_view(help)),
+      {field("name", &OptimOptions::name, "adamw", choices(names_of(methods())),
+             std::string_view(help)),
        field("learning_rate", &OptimOptions::learning_rate, 2e-4, at_least(0), at_most(1),
              "Learning rate after the warm-up. Usual: LoRA 1e-4 to 2e-4, full fine-tuning 1e-5 to "
              "2e-5."),
@@ -136,7 +163,7 @@ const Table<OptimOptions>& OptimOptions::table() {
              unit("optimizer steps"), "How often the projection is made anew."),
        field("galore_scale", &OptimOptions::galore_scale, 0.25, above(0),
              "The rate of projected updates is multiplied by this."),
-       check<OptimOptions>("Only keys that the optimizer reads are set.", check_read),
+       check<OptimOptions>("Only keys that the optimizer reads are set.", check_optim_keys),
        check<OptimOptions>("nesterov goes with momentum and without dampening.", check_nesterov),
        check<OptimOptions>("adafactor_warmup_init goes with adafactor_relative_step.",
                            check_adafactor)});
@@ -144,20 +171,52 @@ const Table<OptimOptions>& OptimOptions::table() {
 }
 
 const Table<ScheduleOptions>& ScheduleOptions::table() {
+  static const std::string help = help_of("The way down after the warm-up.", schedule_shapes());
   static const Table<ScheduleOptions> table(
       "schedule", "How the learning rate goes over the run, counted as transformers does.",
       {field("lr_scheduler_type", &ScheduleOptions::lr_scheduler_type, "linear",
-             choices({"linear", "cosine", "constant", "constant_with_warmup"}),
-             "After the warm-up: linear to 0, half a cosine to 0, or constant. As in transformers, "
-             "constant alone has no warm-up."),
+             choices(names_of(schedule_shapes())), std::string_view(help)),
        field("warmup_steps", &ScheduleOptions::warmup_steps, 0, at_least(0),
              unit("optimizer steps"),
              "Steps over which the rate rises from 0; the first of them runs at rate 0."),
        field("warmup_ratio", &ScheduleOptions::warmup_ratio, 0.0, at_least(0), at_most(1),
              "The warm-up as a share of all steps, rounded up."),
+       field("num_cycles", &ScheduleOptions::num_cycles, std::nullopt, above(0),
+             "Waves of the cosine; null: half a wave, and 1 for cosine_with_restarts."),
+       field("min_lr", &ScheduleOptions::min_lr, std::nullopt, at_least(0), at_most(1),
+             "Learning rate at the end."),
+       field("min_lr_rate", &ScheduleOptions::min_lr_rate, std::nullopt, at_least(0), at_most(1),
+             "The same as a share of learning_rate."),
+       field("warmup_lr_rate", &ScheduleOptions::warmup_lr_rate, std::nullopt, at_least(0),
+             at_most(1),
+             "Where the warm-up begins, as a share of learning_rate; null: one step's "
+             "share of it."),
+       field("lr_end", &ScheduleOptions::lr_end, 1e-7, at_least(0), at_most(1),
+             "Learning rate at the end."),
+       field("power", &ScheduleOptions::power, 1.0, above(0), "1 is a straight line."),
+       field("timescale", &ScheduleOptions::timescale, std::nullopt, at_least(1),
+             unit("optimizer steps"),
+             "Steps until the root begins to count; null: the warm-up, or 10000 without one."),
+       field("num_stable_steps", &ScheduleOptions::num_stable_steps, std::nullopt, at_least(0),
+             unit("optimizer steps"), "Steps at the full rate; null: what the others leave."),
+       field("num_decay_steps", &ScheduleOptions::num_decay_steps, 0, at_least(0),
+             unit("optimizer steps"), "Steps of the way down."),
+       field("decay_ratio", &ScheduleOptions::decay_ratio, 0.0, at_least(0), at_most(1),
+             "The way down as a share of all steps, rounded up."),
+       field("warmup_type", &ScheduleOptions::warmup_type, "linear",
+             choices({"linear", "cosine", "1-sqrt"}), "Shape of the warm-up."),
+       field("decay_type", &ScheduleOptions::decay_type, "cosine",
+             choices({"linear", "cosine", "1-sqrt"}), "Shape of the way down."),
+       field("min_lr_ratio", &ScheduleOptions::min_lr_ratio, 0.0, at_least(0), at_most(1),
+             "Rate below which neither warm-up nor decay goes, as a share of learning_rate."),
        check<ScheduleOptions>("Only one of warmup_steps and warmup_ratio is set, and neither for "
                               "constant.",
-                              check_warmup)});
+                              check_warmup),
+       check<ScheduleOptions>("Only keys that the schedule reads are set.", check_schedule_keys),
+       check<ScheduleOptions>("A schedule with a minimum has one of min_lr and min_lr_rate.",
+                              check_minimum),
+       check<ScheduleOptions>("warmup_stable_decay has one of num_decay_steps and decay_ratio.",
+                              check_decay)});
   return table;
 }
 

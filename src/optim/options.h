@@ -47,11 +47,26 @@ struct OptimOptions {
   static const config::Table<OptimOptions>& table();
 };
 
-/// Section `schedule`.
+/// Section `schedule`. Which shape reads which of them stands in the table of shapes
+/// (schedule.cpp).
 struct ScheduleOptions {
   std::string lr_scheduler_type;
   std::int64_t warmup_steps;
   double warmup_ratio;
+
+  std::optional<double> num_cycles;
+  std::optional<double> min_lr;
+  std::optional<double> min_lr_rate;
+  std::optional<double> warmup_lr_rate;
+  double lr_end;
+  double power;
+  std::optional<std::int64_t> timescale;
+  std::optional<std::int64_t> num_stable_steps;
+  std::int64_t num_decay_steps;
+  double decay_ratio;
+  std::string warmup_type;
+  std::string decay_type;
+  double min_lr_ratio;
 
   static const config::Table<ScheduleOptions>& table();
 };
