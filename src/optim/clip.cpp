@@ -20,4 +20,11 @@ double clip_grad_norm(const std::vector<Parameter>& parameters, double max_norm)
   return norm;
 }
 
+void clip_grad_value(const std::vector<Parameter>& parameters, double max_value) {
+  if (max_value <= 0) return;
+  const torch::NoGradGuard no_grad;
+  for (const Parameter& parameter : parameters)
+    if (parameter.tensor.grad().defined()) parameter.tensor.grad().clamp_(-max_value, max_value);
+}
+
 }  // namespace hone::optim

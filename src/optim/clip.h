@@ -12,4 +12,8 @@ namespace hone::optim {
 /// @source torch.nn.utils.clip_grad_norm_
 double clip_grad_norm(const std::vector<Parameter>& parameters, double max_norm);
 
+/// Brings every element of every gradient into [−max_value, max_value]; 0 leaves them.
+/// @source torch.nn.utils.clip_grad_value_
+void clip_grad_value(const std::vector<Parameter>& parameters, double max_value);
+
 }  // namespace hone::optim

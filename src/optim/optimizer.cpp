@@ -10,11 +10,14 @@ Optimizer::Optimizer(std::vector<Parameter> parameters, const OptimOptions& opti
     : parameters_(std::move(parameters)), options_(options) {
   const torch::NoGradGuard no_grad;
   const Method& method = method_named(options.name);
-  for (const Parameter& parameter : parameters_) {
+  const std::vector<Rates> rates = rates_of(parameters_, options);
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const Parameter& parameter = parameters_[i];
     HONE_ASSERT(parameter.tensor.scalar_type() == torch::kFloat32, "{}", parameter.name);
     const Rule& rule = method.rule_for(parameter, options);
-    kept_.push_back({&rule, rule.states(parameter.tensor.detach(), options),
-                     parameter.decay ? options.weight_decay : 0.0});
+    const Tensor tensor = parameter.tensor.detach();
+    kept_.push_back({&rule, rule.states(tensor, options), rates[i],
+                     options.ema_decay > 0 ? tensor.clone() : Tensor()});
   }
 }
 
@@ -24,8 +27,8 @@ Slot Optimizer::slot_of(std::size_t index, double learning_rate) const {
   Slot slot{.parameter = tensor.detach(),
             .gradient = gradient.defined() ? gradient.contiguous() : torch::zeros_like(tensor),
             .states = {},
-            .learning_rate = learning_rate,
-            .weight_decay = kept_[index].weight_decay};
+            .learning_rate = learning_rate * kept_[index].rates.learning_rate_ratio,
+            .weight_decay = kept_[index].rates.weight_decay};
   for (const auto& [name, state] : kept_[index].states) slot.states.push_back(state);
   return slot;
 }
@@ -42,6 +45,19 @@ void Optimizer::step(double learning_rate) {
       if (kept_[i].rule == rule) slots.push_back(slot_of(i, learning_rate));
     rule->step(slots, steps_done_, options_);
   }
+  update_averages();
+}
+
+void Optimizer::update_averages() {
+  if (options_.ema_decay == 0) return;
+  for (std::size_t i = 0; i < kept_.size(); ++i)
+    kept_[i].average.lerp_(parameters_[i].tensor, 1.0 - options_.ema_decay);
+}
+
+void Optimizer::take_averages() {
+  const torch::NoGradGuard no_grad;
+  for (std::size_t i = 0; i < kept_.size(); ++i)
+    if (kept_[i].average.defined()) parameters_[i].tensor.copy_(kept_[i].average);
 }
 
 void Optimizer::zero_grad() {
@@ -50,9 +66,12 @@ void Optimizer::zero_grad() {
 
 NamedTensors Optimizer::state() const {
   NamedTensors state;
-  for (std::size_t i = 0; i < parameters_.size(); ++i)
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
     for (const auto& [name, tensor] : kept_[i].states)
       state.emplace_back(parameters_[i].name + "." + name, tensor);
+    if (kept_[i].average.defined())
+      state.emplace_back(parameters_[i].name + ".ema", kept_[i].average);
+  }
   return state;
 }
 

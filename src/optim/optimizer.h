@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "optim/groups.h"
 #include "optim/method.h"
 
 namespace hone::optim {
@@ -15,9 +16,13 @@ class Optimizer {
   void step(double learning_rate);
   void zero_grad();
 
+  /// Puts the running averages of optim.ema_decay into the parameters, where there are any: for the
+  /// end of a run.
+  void take_averages();
+
   const std::vector<Parameter>& parameters() const { return parameters_; }
 
-  /// What the method remembers of every parameter, under `<parameter>.<state>` (`….exp_avg`), the
+  /// What is remembered of every parameter, under `<parameter>.<state>` (`….exp_avg`, `….ema`), the
   /// very tensors that `step` updates; with the step count they are the whole state.
   NamedTensors state() const;
   std::int64_t steps_done() const { return steps_done_; }
@@ -28,8 +33,10 @@ class Optimizer {
   struct Kept {
     const Rule* rule;
     NamedTensors states;
-    double weight_decay;
+    Rates rates;
+    Tensor average;  ///< undefined without optim.ema_decay
   };
+  void update_averages();
   Slot slot_of(std::size_t index, double learning_rate) const;
 
   std::vector<Parameter> parameters_;

@@ -57,6 +57,14 @@ void check_schedule_keys(const ScheduleOptions& options, Problems& problems) {
   check_read(options, options.lr_scheduler_type, schedule_shapes(), problems);
 }
 
+void check_groups(const OptimOptions& options, Problems& problems) {
+  for (const GroupOptions& group : options.groups)
+    if (group.learning_rate && options.learning_rate == 0)
+      problems.add("learning_rate",
+                   "has to be above 0 where a group has a rate of its own; a "
+                   "group without learning_rate takes it");
+}
+
 void check_nesterov(const OptimOptions& options, Problems& problems) {
   if (options.nesterov && (options.momentum == 0 || options.dampening != 0))
     problems.add("nesterov", "needs a momentum above 0 and no dampening");
@@ -95,6 +103,18 @@ void check_decay(const ScheduleOptions& options, Problems& problems) {
 
 }  // namespace
 
+const Table<GroupOptions>& GroupOptions::table() {
+  static const Table<GroupOptions> table(
+      "groups", "Parameters with rates of their own.",
+      {field("pattern", &GroupOptions::pattern, kRequired,
+             "Regular expression, found anywhere in the parameter's name."),
+       field("learning_rate", &GroupOptions::learning_rate, std::nullopt, at_least(0), at_most(1),
+             "Learning rate after the warm-up; null: optim.learning_rate."),
+       field("weight_decay", &GroupOptions::weight_decay, std::nullopt, at_least(0), below(1),
+             "Weight decay, of norms and biases too; null: as without the group.")});
+  return table;
+}
+
 const Table<OptimOptions>& OptimOptions::table() {
   static const std::string help = help_of("Optimizer.", methods());
   static const Table<OptimOptions> table(
@@ -107,6 +127,13 @@ const Table<OptimOptions>& OptimOptions::table() {
        field("weight_decay", &OptimOptions::weight_decay, 0.0, at_least(0), below(1),
              "Share of each weight that decays per unit of learning rate (adam, adagrad, rmsprop "
              "and sgd add it to the gradient, as torch does); norms and biases keep theirs."),
+       records("groups", &OptimOptions::groups,
+               "Rates of their own for parameters by name; the first that fits counts."),
+       field("loraplus_lr_ratio", &OptimOptions::loraplus_lr_ratio, std::nullopt, above(0),
+             "LoRA+: the learning rate of B as a multiple of A's; 16 is usual (arXiv:2402.12354)."),
+       field("ema_decay", &OptimOptions::ema_decay, 0.0, at_least(0), below(1),
+             "Above 0, a running average of the weights is kept, and the run's product is made of "
+             "it; per step it keeps this share of itself."),
        field("adam_beta1", &OptimOptions::adam_beta1, 0.9, at_least(0), below(1),
              "Memory of the gradient's mean."),
        field("adam_beta2", &OptimOptions::adam_beta2, 0.999, at_least(0), below(1),
@@ -164,6 +191,7 @@ const Table<OptimOptions>& OptimOptions::table() {
        field("galore_scale", &OptimOptions::galore_scale, 0.25, above(0),
              "The rate of projected updates is multiplied by this."),
        check<OptimOptions>("Only keys that the optimizer reads are set.", check_optim_keys),
+       check<OptimOptions>("learning_rate is above 0 where groups have one.", check_groups),
        check<OptimOptions>("nesterov goes with momentum and without dampening.", check_nesterov),
        check<OptimOptions>("adafactor_warmup_init goes with adafactor_relative_step.",
                            check_adafactor)});

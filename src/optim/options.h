@@ -3,10 +3,20 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "config/table.h"
 
 namespace hone::optim {
+
+/// One item of `optim.groups`.
+struct GroupOptions {
+  std::string pattern;
+  std::optional<double> learning_rate;
+  std::optional<double> weight_decay;
+
+  static const config::Table<GroupOptions>& table();
+};
 
 /// Section `optim`. Meanings, ranges and defaults stand in its table (options.cpp); which optimizer
 /// reads which of them, in the table of optimizers (method.cpp).
@@ -14,6 +24,9 @@ struct OptimOptions {
   std::string name;
   double learning_rate;
   double weight_decay;
+  std::vector<GroupOptions> groups;
+  std::optional<double> loraplus_lr_ratio;
+  double ema_decay;
 
   double adam_beta1;
   double adam_beta2;

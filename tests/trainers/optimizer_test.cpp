@@ -53,6 +53,51 @@ std::vector<std::string> names() {
 INSTANTIATE_TEST_SUITE_P(Table, EveryOptimizer, testing::ValuesIn(names()),
                          [](const auto& test) { return test.param; });
 
+// The average is in the checkpoint, and the product is made of it.
+TEST(OptimizerOptions, AveragesAreSavedAndMakeTheProduct) {
+  const TinyRun run("{method: lora, r: 4}"), plain("{method: lora, r: 4}");
+  const std::vector<std::string> options = {"train.max_steps=8", "checkpoint.save_steps=3",
+                                            "checkpoint.keep_last=9"};
+  ASSERT_EQ(run_hone(plain.train(options)).exit_code, 0);
+  std::vector<std::string> averaged = options;
+  averaged.push_back("optim.ema_decay=0.9");
+  ASSERT_EQ(run_hone(run.train(averaged)).exit_code, 0);
+  const auto product = [](const TinyRun& of) {
+    return read_file(of.output() / "adapter" / "adapter_model.safetensors");
+  };
+  const std::string whole = product(run);
+  EXPECT_NE(whole, product(plain));
+  averaged.insert(averaged.end(), {"--resume", (run.output() / "checkpoints" / "step-3").string()});
+  ASSERT_EQ(run_hone(run.train(averaged)).exit_code, 0);
+  EXPECT_EQ(product(run), whole);
+}
+
+// Each of them changes the run, and none its first loss.
+TEST(OptimizerOptions, GroupsClippingAndDftReachTheRun) {
+  const TinyRun plain("{method: lora, r: 4}");
+  const std::vector<std::string> options = {"train.max_steps=6", "schedule.warmup_steps=0"};
+  ASSERT_EQ(run_hone(plain.train(options)).exit_code, 0);
+  const auto lines = [](const TinyRun& of) {
+    return test::read_jsonl(of.output() / "metrics.jsonl");
+  };
+  const auto expected = lines(plain);
+  for (const char* option : {"optim.groups=[{pattern: lora_B, learning_rate: 0.01}]",
+                             "optim.loraplus_lr_ratio=8", "train.max_grad_value=1e-4"}) {
+    const TinyRun run("{method: lora, r: 4}");
+    std::vector<std::string> more = options;
+    more.push_back(option);
+    const test::Finished finished = run_hone(run.train(more));
+    ASSERT_EQ(finished.exit_code, 0) << option << finished.err;
+    EXPECT_EQ(lines(run).front()["loss"], expected.front()["loss"]) << option;
+    EXPECT_NE(lines(run).back()["loss"], expected.back()["loss"]) << option;
+  }
+  const TinyRun run("{method: lora, r: 4}");
+  std::vector<std::string> more = options;
+  more.push_back("train.loss_type=dft");
+  ASSERT_EQ(run_hone(run.train(more)).exit_code, 0);
+  EXPECT_LT(lines(run).front()["loss"], expected.front()["loss"]);
+}
+
 TEST(OptimizerOptions, ACheckpointOfAnotherOptimizerIsRefusedByName) {
   const TinyRun run("{method: lora, r: 4}");
   const std::vector<std::string> options = {"train.max_steps=2", "checkpoint.save_steps=1"};

@@ -91,6 +91,7 @@ ExitCode run(const config::Loaded<engine::RunOptions>& config, const engine::Pla
       log::info("stopped by a signal, saved; `--resume auto` goes on");
       return ExitCode::kRunAgain;
     }
+    trainer.optimizer.take_averages();
     const fs::path product =
         engine::save_product(trainer.trainable, trainer.decoder, options.train.output_dir,
                              engine::resolve_model(options.model.base));

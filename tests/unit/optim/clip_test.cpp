@@ -35,6 +35,16 @@ TEST(ClipGradNorm, ScalesAsTorchDoes) {
   EXPECT_GT(compared, 0);
 }
 
+TEST(ClipGradValue, CutsEveryElementAndNothingElse) {
+  const Tensor tensor = torch::zeros({4}).requires_grad_();
+  const Tensor without = torch::zeros({1}).requires_grad_();
+  tensor.mutable_grad() = torch::tensor({-3.0f, -0.5f, 0.25f, 2.0f});
+  clip_grad_value({{"p", tensor}, {"q", without}}, 0);
+  EXPECT_EQ(tensor.grad()[0].item<float>(), -3.0f);
+  clip_grad_value({{"p", tensor}, {"q", without}}, 0.5);
+  EXPECT_TRUE(tensor.grad().equal(torch::tensor({-0.5f, -0.5f, 0.25f, 0.5f})));
+}
+
 TEST(ClipGradNorm, ReportsANormThatIsNotFiniteAndLeavesTheGradients) {
   const Tensor tensor = torch::zeros({2}).requires_grad_();
   tensor.mutable_grad() = torch::tensor({NAN, 1.0f});

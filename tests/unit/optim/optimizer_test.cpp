@@ -248,6 +248,74 @@ TEST(Optimizer, StatesAndStepCountAreAllThatAnyMethodRemembers) {
   }
 }
 
+/// The plain gradient descent of one step at rate 0.1 with gradient 1 shows each parameter's rates.
+std::vector<double> moves(const std::string& yaml) {
+  std::vector<Parameter> parameters;
+  for (const char* name :
+       {"layers.0.q_proj.lora_A.weight", "layers.0.q_proj.lora_B.weight", "layers.1.norm.weight"}) {
+    const Tensor tensor = torch::ones({2, 2}).requires_grad_();
+    parameters.push_back({name, tensor, takes_weight_decay(name)});
+    parameters.back().tensor.mutable_grad() = torch::ones({2, 2});
+  }
+  Optimizer optimizer(parameters, options_of(yaml));
+  optimizer.step(0.1);
+  std::vector<double> list;
+  for (const Parameter& parameter : parameters)
+    list.push_back(1.0 - parameter.tensor[0][0].item<double>());
+  return list;
+}
+
+void expect_moves(const std::string& yaml, const std::vector<double>& expected) {
+  const std::vector<double> got = moves("{name: sgd, learning_rate: 0.2" + yaml + "}");
+  for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(got[i], expected[i], 1e-6) << yaml;
+}
+
+TEST(Groups, TheFirstPatternThatFitsGivesTheRates) {
+  expect_moves("", {0.1, 0.1, 0.1});
+  expect_moves(", groups: [{pattern: 'layers\\.1', learning_rate: 0.4}]", {0.1, 0.1, 0.2});
+  expect_moves(", weight_decay: 0.5, groups: [{pattern: lora_B, weight_decay: 0}]",
+               {0.15, 0.1, 0.1});
+  expect_moves(
+      ", groups: [{pattern: lora_B, learning_rate: 0}, {pattern: lora, learning_rate: 0.6}]",
+      {0.3, 0.0, 0.1});
+  expect_moves(", groups: [{pattern: norm, weight_decay: 0.5}]", {0.1, 0.1, 0.15});
+}
+
+TEST(Groups, LoraPlusRaisesTheRateOfB) {
+  expect_moves(", loraplus_lr_ratio: 16", {0.1, 1.6, 0.1});
+  expect_moves(", loraplus_lr_ratio: 16, groups: [{pattern: lora_B, learning_rate: 0.4}]",
+               {0.1, 0.2, 0.1});
+}
+
+TEST(Groups, WhatFitsNothingIsRefusedWithWhatThereIs) {
+  const auto refusal = [](const std::string& yaml) {
+    return test::message_of<ConfigError>([&] { moves(yaml); });
+  };
+  const std::string message = refusal("{groups: [{pattern: q_prj}]}");
+  EXPECT_TRUE(test::contains(message, "'q_prj'"));
+  EXPECT_TRUE(test::contains(message, "layers.0.q_proj.lora_A.weight"));
+  EXPECT_TRUE(test::contains(refusal("{groups: [{pattern: '('}]}"), "no regular expression"));
+  const Tensor weight = torch::ones({2, 2}).requires_grad_();
+  EXPECT_TRUE(test::contains(test::message_of<ConfigError>([&] {
+                               Optimizer({{"w", weight}}, options_of("{loraplus_lr_ratio: 4}"));
+                             }),
+                             "no LoRA is trained"));
+}
+
+TEST(Averages, FollowTheWeightsAndAreTakenAtTheEnd) {
+  const Tensor weight = torch::zeros({2}).requires_grad_();
+  Optimizer optimizer({{"w", weight}}, options_of("{name: sgd, ema_decay: 0.75}"));
+  for (int step = 0; step < 2; ++step) {
+    Tensor tensor = weight;
+    tensor.mutable_grad() = torch::full({2}, -1.0f);
+    optimizer.step(1.0);
+  }
+  EXPECT_EQ(optimizer.state().back().first, "w.ema");
+  EXPECT_TRUE(weight.equal(torch::full({2}, 2.0f)));
+  optimizer.take_averages();
+  EXPECT_TRUE(weight.equal(torch::full({2}, 0.25f * 0.75f + 2.0f * 0.25f)));
+}
+
 TEST(OptimOptions, AKeyThatTheOptimizerDoesNotReadIsRefused) {
   const std::string message =
       test::message_of<ConfigError>([] { options_of("{name: lion, momentum: 0.9}"); });
