@@ -80,7 +80,8 @@ TEST(DpoLoss, AgreesWithTrlInValueAndGradient) {
         dpo_loss({half(sums, true), half(sums, false), half(ref, true), half(ref, false),
                   half(data.tokens, true), half(data.tokens, false)},
                  settings_of(c));
-    const Tensor losses = c["use_weighting"] ? result.losses * data.wpo() : result.losses;
+    const Tensor losses =
+        c["use_weighting"].get<bool>() ? result.losses * data.wpo() : result.losses;
     const Tensor loss = losses.mean();
     loss.backward();
     expect_loss(loss, c["loss"], name);

@@ -104,7 +104,7 @@ TEST(BradleyTerryLoss, AgreesWithTrlInValueAndGradient) {
     const Tensor rewards = data.read("rewards").requires_grad_();
     const std::int64_t pairs = rewards.size(0) / 2;
     std::optional<Tensor> margin;
-    if (c["margin"]) margin = data.read("margin");
+    if (c["margin"].get<bool>()) margin = data.read("margin");
     const nlohmann::json& center = c["center_rewards_coefficient"];
     const Tensor loss = bradley_terry_loss(rewards.squeeze(-1).slice(0, 0, pairs),
                                            rewards.squeeze(-1).slice(0, pairs), margin,
