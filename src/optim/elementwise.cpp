@@ -51,7 +51,8 @@ void step_rmsprop_as(std::span<const Slot> slots, const OptimOptions& options) {
   optimizer_step(kernel_slots(slots, Decay::kL2),
                  KernelRule{.alpha = float(options.rmsprop_alpha),
                             .epsilon = float(options.rmsprop_epsilon),
-                            .momentum = float(options.momentum)});
+                            .momentum = float(options.momentum),
+                            .share = float(1.0 - options.rmsprop_alpha)});
 }
 
 void step_rmsprop(std::span<const Slot> slots, std::int64_t, const OptimOptions& options) {
@@ -93,12 +94,17 @@ kernels::AdamRule adam_arithmetic(std::int64_t step, const OptimOptions& options
   return {.beta1 = float(options.adam_beta1),
           .beta2 = float(options.adam_beta2),
           .epsilon = float(options.adam_epsilon),
+          .mean_share = float(1.0 - options.adam_beta1),
+          .square_share = float(1.0 - options.adam_beta2),
           .mean_correction = float(1.0 / (1.0 - mean_left)),
           .square_correction = float(1.0 / std::sqrt(1.0 - square_left))};
 }
 
 kernels::LionRule lion_arithmetic(const OptimOptions& options) {
-  return {.beta1 = float(options.adam_beta1), .beta2 = float(options.adam_beta2)};
+  return {.beta1 = float(options.adam_beta1),
+          .beta2 = float(options.adam_beta2),
+          .share1 = float(1.0 - options.adam_beta1),
+          .share2 = float(1.0 - options.adam_beta2)};
 }
 
 std::vector<kernels::SteppedTensor> kernel_slots(std::span<const Slot> slots, Decay decay) {

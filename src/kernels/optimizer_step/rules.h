@@ -26,12 +26,13 @@ struct StepRates {
 struct AdamRule {
   static constexpr int kStates = 2;  // exp_avg, exp_avg_sq
   float beta1, beta2, epsilon;
-  float mean_correction;    ///< 1 / (1 − β1^t)
-  float square_correction;  ///< 1 / √(1 − β2^t)
+  float mean_share, square_share;  ///< 1 − β1 and 1 − β2, which fp32 could not tell from β
+  float mean_correction;           ///< 1 / (1 − β1^t)
+  float square_correction;         ///< 1 / √(1 − β2^t)
 
   HONE_HOST_DEVICE float update(float g, float* s) const {
-    s[0] = beta1 * s[0] + (1.0f - beta1) * g;
-    s[1] = beta2 * s[1] + (1.0f - beta2) * g * g;
+    s[0] = beta1 * s[0] + mean_share * g;
+    s[1] = beta2 * s[1] + square_share * g * g;
     return s[0] * mean_correction / (std::sqrt(s[1]) * square_correction + epsilon);
   }
 };
@@ -42,8 +43,8 @@ struct AmsgradRule {
   AdamRule adam;
 
   HONE_HOST_DEVICE float update(float g, float* s) const {
-    s[0] = adam.beta1 * s[0] + (1.0f - adam.beta1) * g;
-    s[1] = adam.beta2 * s[1] + (1.0f - adam.beta2) * g * g;
+    s[0] = adam.beta1 * s[0] + adam.mean_share * g;
+    s[1] = adam.beta2 * s[1] + adam.square_share * g * g;
     s[2] = s[1] > s[2] ? s[1] : s[2];
     return s[0] * adam.mean_correction / (std::sqrt(s[2]) * adam.square_correction + adam.epsilon);
   }
@@ -66,12 +67,13 @@ template <bool kCentred, bool kMomentum>
 struct RmspropRule {
   static constexpr int kStates = 1 + kCentred + kMomentum;  // square_avg, grad_avg, momentum_buffer
   float alpha, epsilon, momentum;
+  float share;  ///< 1 − α
 
   HONE_HOST_DEVICE float update(float g, float* s) const {
-    s[0] = alpha * s[0] + (1.0f - alpha) * g * g;
+    s[0] = alpha * s[0] + share * g * g;
     float square = s[0];
     if constexpr (kCentred) {
-      s[1] = alpha * s[1] + (1.0f - alpha) * g;
+      s[1] = alpha * s[1] + share * g;
       square -= s[1] * s[1];
     }
     const float scaled = g / (std::sqrt(square) + epsilon);
@@ -109,10 +111,11 @@ struct SgdRule {
 struct LionRule {
   static constexpr int kStates = 1;  // exp_avg
   float beta1, beta2;
+  float share1, share2;  ///< 1 − β1 and 1 − β2
 
   HONE_HOST_DEVICE float update(float g, float* s) const {
-    const float direction = beta1 * s[0] + (1.0f - beta1) * g;
-    s[0] = beta2 * s[0] + (1.0f - beta2) * g;
+    const float direction = beta1 * s[0] + share1 * g;
+    s[0] = beta2 * s[0] + share2 * g;
     return static_cast<float>(direction > 0.0f) - static_cast<float>(direction < 0.0f);
   }
 };

@@ -13,7 +13,7 @@
 namespace hone::kernels {
 namespace {
 
-AdamRule adam() { return {0.9f, 0.999f, 1e-8f, 10.0f, 31.6f}; }
+AdamRule adam() { return {0.9f, 0.999f, 1e-8f, 0.1f, 0.001f, 10.0f, 31.6f}; }
 
 // Elements know nothing of each other, so neither where chunks are cut nor the number of threads
 // may show. Sizes below, at and above a chunk.
@@ -70,8 +70,8 @@ TEST(OptimizerStep, BlockwiseStatesKeepTheirScale) {
   gradient.slice(0, kStepBlock, size).copy_(torch::linspace(-3, 5, size - kStepBlock));
   const at::Tensor codes = torch::full({size}, 127, torch::kUInt8), absmax = torch::zeros({3});
   const std::vector<SteppedTensor> tensors = {{p, gradient, {codes, absmax}, {0.1f, 1.0f, 0.0f}}};
-  blockwise_optimizer_step(std::span<const SteppedTensor>(tensors), LionRule{0.0f, 0.5f},
-                           {dynamic_map(true)});
+  blockwise_optimizer_step(std::span<const SteppedTensor>(tensors),
+                           LionRule{0.0f, 0.5f, 1.0f, 0.5f}, {dynamic_map(true)});
   EXPECT_EQ(absmax[0].item<float>(), 0.0f);
   EXPECT_EQ(absmax[2].item<float>(), 2.5f);
   EXPECT_EQ(codes[size - 1].item<int>(), 255);

@@ -70,8 +70,7 @@ TEST(DpoLoss, AgreesWithTrlInValueAndGradient) {
     // TRL 1.16 passes label_smoothing over here; the v024 cases have it.
     if (name == "sigmoid_ls0.1") continue;
     const Tensor policy = data.policy.clone().requires_grad_();
-    const Tensor weights =
-        c["ld_alpha"].is_null() ? torch::ones_like(data.mask) : data.desensitised(c["ld_alpha"]);
+    const Tensor weights = c["ld_alpha"].is_null() ? data.mask : data.desensitised(c["ld_alpha"]);
     const Tensor sums = (policy * weights).sum(1), ref = (data.ref * weights).sum(1);
     const auto half = [&](const Tensor& x, bool chosen) {
       return chosen ? x.slice(0, 0, data.pairs) : x.slice(0, data.pairs);

@@ -11,6 +11,7 @@ using torch::Tensor;
 TEST(KtoLoss, AgreesWithTrlInValueAndGradient) {
   const LossFixture data("kto");
   const Tensor desirable = data.read("label") != 0;
+  const Tensor mask = data.read("completion_mask");
   const Tensor kl_policy = data.read("KL_policy_logps").sum(1);
   const Tensor kl_ref = data.read("KL_ref_logps").sum(1);
   for (const nlohmann::json& c : data.cases) {
@@ -20,12 +21,13 @@ TEST(KtoLoss, AgreesWithTrlInValueAndGradient) {
     const Tensor baseline =
         swapped ? kto_baseline(kl_ref, kl_policy) : kto_baseline(kl_policy, kl_ref);
     if (c["loss_type"] == "kto") expect_loss(baseline, c["kl"], name);
-    const Tensor loss = kto_loss(policy.sum(1), data.read("ref_logps").sum(1), desirable, baseline,
-                                 {.loss_type = c["loss_type"],
-                                  .beta = c["beta"],
-                                  .desirable_weight = c["desirable_weight"],
-                                  .undesirable_weight = c["undesirable_weight"]})
-                            .losses.mean();
+    const Tensor loss =
+        kto_loss((policy * mask).sum(1), data.read("ref_logps").sum(1), desirable, baseline,
+                 {.loss_type = c["loss_type"],
+                  .beta = c["beta"],
+                  .desirable_weight = c["desirable_weight"],
+                  .undesirable_weight = c["undesirable_weight"]})
+            .losses.mean();
     loss.backward();
     expect_loss(loss, c["loss"], name);
     expect_close(policy.grad(), data.read("grad." + name), name);

@@ -31,11 +31,13 @@ void expect_rates(const std::string& name, const nlohmann::json& fixture) {
 // transformers' own learning rates, in fp64; a few operations stand in another order.
 TEST(Schedule, EveryShapeFollowsTransformers) {
   std::set<std::string> shapes;
-  for (const char* file : {"optim/lr_schedules/schedules.json", "optim/lr_schedules/more.json"})
-    for (const auto& [name, fixture] : io::read_json(test::fixture(file)).items()) {
+  for (const char* file : {"optim/lr_schedules/schedules.json", "optim/lr_schedules/more.json"}) {
+    const nlohmann::json fixtures = io::read_json(test::fixture(file));
+    for (const auto& [name, fixture] : fixtures.items()) {
       shapes.insert(fixture["name"].get<std::string>());
       expect_rates(name, fixture);
     }
+  }
   EXPECT_EQ(shapes.size(), schedule_shapes().size());
 }
 
