@@ -89,7 +89,12 @@ const Table<TrainOptions>& TrainOptions::table() {
              "else "
              "fp32. Masters, reductions, norms and the loss are fp32 always."),
        field("max_grad_norm", &TrainOptions::max_grad_norm, 1.0, at_least(0),
-             "Gradients are scaled down to this joint norm; 0 turns that off.")});
+             "Gradients are scaled down to this joint norm; 0 turns that off."),
+       field("max_grad_value", &TrainOptions::max_grad_value, 0.0, at_least(0),
+             "Every element of a gradient is then cut to this size; 0 turns that off."),
+       field("loss_type", &TrainOptions::loss_type, "nll", choices({"nll", "dft"}),
+             "nll: cross-entropy. dft: each token's share is also weighted by its probability, so "
+             "that unlikely tokens pull less (arXiv:2508.05629).")});
   return table;
 }
 

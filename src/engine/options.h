@@ -42,6 +42,8 @@ struct TrainOptions {
   std::int64_t gradient_accumulation_steps;
   std::string precision;
   double max_grad_norm;
+  double max_grad_value;
+  std::string loss_type;
 
   static const config::Table<TrainOptions>& table();
 };

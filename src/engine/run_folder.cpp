@@ -125,7 +125,8 @@ json identity_of(const RunOptions& options, const std::string& base_sha256,
                    {"data.max_length", options.data.max_length.value_or(0)},
                    {"data.overlong", options.data.overlong},
                    {"data.template", options.data.chat_template},
-                   {"adapter.trained", options.adapter.trains_adapter()}};
+                   {"adapter.trained", options.adapter.trains_adapter()},
+                   {"optim.name", options.optim.name}};
   if (const quant::Recipe recipe = load_options(options.model, {}).quantization;
       recipe.format != quant::Format::kNone)
     identity["model.quantization"] = quant::describe(recipe);
@@ -137,7 +138,7 @@ json identity_of(const RunOptions& options, const std::string& base_sha256,
 }
 
 void save_checkpoint(const RunOptions& options, std::int64_t step, const Trainable& trainable,
-                     const optim::AdamW& optimizer, const json& identity) {
+                     const optim::Optimizer& optimizer, const json& identity) {
   model::HostTensors masters, moments;
   for (const auto& [name, tensor] : masters_of(trainable)) masters.add(name, tensor);
   for (const auto& [name, tensor] : optimizer.state()) moments.add(name, tensor);
@@ -148,7 +149,7 @@ void save_checkpoint(const RunOptions& options, std::int64_t step, const Trainab
 
 std::int64_t load_checkpoint(const checkpoint::VerifiedFolder& checkpoint,
                              const RunOptions& options, const Trainable& trainable,
-                             optim::AdamW& optimizer, const json& identity) {
+                             optim::Optimizer& optimizer, const json& identity) {
   const checkpoint::State state = checkpoint::load_state(checkpoint);
   check_same_run(checkpoint.folder, state.about, identity);
   restore(masters_of(trainable), state.trainable);

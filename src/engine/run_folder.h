@@ -8,7 +8,7 @@
 #include "checkpoint/manifest.h"
 #include "engine/options.h"
 #include "engine/trainable.h"
-#include "optim/adamw.h"
+#include "optim/optimizer.h"
 
 namespace hone::engine {
 
@@ -31,7 +31,7 @@ nlohmann::json identity_of(const RunOptions& options, const std::string& base_sh
 
 /// Saves masters, moments and step number as checkpoints/step-N, and lets old checkpoints go.
 void save_checkpoint(const RunOptions& options, std::int64_t step, const Trainable& trainable,
-                     const optim::AdamW& optimizer, const nlohmann::json& identity);
+                     const optim::Optimizer& optimizer, const nlohmann::json& identity);
 
 /// Puts a checkpoint's numbers into the masters and moments. Later checkpoints of the run's folder,
 /// which the run would now overtake, are set aside.
@@ -40,6 +40,6 @@ void save_checkpoint(const RunOptions& options, std::int64_t step, const Trainab
 ///         not fit
 std::int64_t load_checkpoint(const checkpoint::VerifiedFolder& checkpoint,
                              const RunOptions& options, const Trainable& trainable,
-                             optim::AdamW& optimizer, const nlohmann::json& identity);
+                             optim::Optimizer& optimizer, const nlohmann::json& identity);
 
 }  // namespace hone::engine

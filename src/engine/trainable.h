@@ -8,7 +8,7 @@
 #include "adapters/adapter.h"
 #include "model/decoder.h"
 #include "model/rope_options.h"
-#include "optim/adamw.h"
+#include "optim/parameter.h"
 
 namespace hone::engine {
 

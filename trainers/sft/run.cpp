@@ -58,7 +58,7 @@ SftTrainer setup(const config::Loaded<engine::RunOptions>& config,
       model::load_decoder(base, engine::load_options(options.model, placement));
   engine::Trainable trainable =
       engine::make_trainable(decoder, options.adapter, config.given, seed);
-  optim::AdamW optimizer(trainable.parameters, options.optim);
+  optim::Optimizer optimizer(trainable.parameters, options.optim);
   return {
       .options = options,
       .decoder = std::move(decoder),
@@ -98,6 +98,7 @@ ExitCode run(const config::Loaded<engine::RunOptions>& config, const engine::Pla
       log::info("stopped by a signal, saved; `--resume auto` goes on");
       return ExitCode::kRunAgain;
     }
+    trainer.optimizer.take_averages();
     const fs::path product =
         engine::save_product(trainer.trainable, trainer.decoder, options.train.output_dir,
                              engine::resolve_model(options.model.base));

@@ -5,6 +5,7 @@
 #include "engine/evaluate.h"
 #include "loss/cross_entropy.h"
 #include "model/head.h"
+#include "optim/clip.h"
 
 namespace hone::sft {
 
@@ -28,7 +29,10 @@ engine::StepReport SftTrainer::step(std::int64_t step) {
     const engine::DeviceBatch batch = engine::to_device(micro_batch, decoder.device());
     const Tensor hidden = model::hidden_states(decoder, batch.tokens);
     const Tensor logps = model::token_logps(decoder, hidden, batch.rows_M, batch.targets_M);
-    const Tensor loss = loss::weighted_nll(logps, batch.weights_M, total_weight);
+    const Tensor weights = options.train.loss_type == "dft"
+                               ? loss::dft_weights(logps, batch.weights_M)
+                               : batch.weights_M;
+    const Tensor loss = loss::weighted_nll(logps, weights, total_weight);
     loss.backward();
     report.loss += loss.item<double>();
     report.tokens += micro_batch.tokens();
@@ -38,6 +42,7 @@ engine::StepReport SftTrainer::step(std::int64_t step) {
 
   // 3. Clip, update.
   report.grad_norm = optim::clip_grad_norm(optimizer.parameters(), options.train.max_grad_norm);
+  optim::clip_grad_value(optimizer.parameters(), options.train.max_grad_value);
   engine::check_finite(step, report.loss, report.grad_norm);
   report.learning_rate = schedule.at(step - 1);
   optimizer.step(report.learning_rate);

@@ -15,7 +15,7 @@
 #include "engine/suite.h"
 #include "engine/trainable.h"
 #include "model/decoder.h"
-#include "optim/adamw.h"
+#include "optim/optimizer.h"
 #include "optim/schedule.h"
 
 namespace hone::sft {
@@ -30,7 +30,7 @@ struct SftTrainer {
   datasets::Dataset train_data, eval_data;
   datasets::StepFeed feed;
   engine::SuiteWatch suite;
-  optim::AdamW optimizer;
+  optim::Optimizer optimizer;
   optim::Schedule schedule;
   std::int64_t total_steps = 0;
   std::shared_future<std::string> base_sha256;  ///< taken beside the first steps

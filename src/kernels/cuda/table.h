@@ -6,6 +6,7 @@
 #include "kernels/dropout/arithmetic.h"
 #include "kernels/glu/arithmetic.h"
 #include "kernels/linear_logprob/arithmetic.h"
+#include "kernels/optimizer_step/arithmetic.h"
 #include "kernels/packed/arithmetic.h"
 #include "kernels/rms_norm/arithmetic.h"
 #include "kernels/rope/arithmetic.h"
@@ -25,9 +26,18 @@ using CudaLaunchersOf =
                CudaLauncher<RmsNormBackward<T>>, CudaLauncher<Rope<T>>, CudaLauncher<GluForward<T>>,
                CudaLauncher<GluBackward<T>>, CudaLauncher<Dequantize<T>>>;
 
+/// Updates of trained parameters, which are fp32 always.
+template <template <class> class Op, class... Rules>
+using CudaLaunchersByRule = std::tuple<CudaLauncher<Op<Rules>>...>;
+using CudaOptimizerLaunchers = decltype(std::tuple_cat(
+    CudaLaunchersByRule<OptimizerStep, AdamRule, AmsgradRule, AdagradRule, PlainRmspropRule,
+                        CentredRmspropRule, MomentumRmspropRule, CentredMomentumRmspropRule,
+                        PlainSgdRule, SgdRule, LionRule>{},
+    CudaLaunchersByRule<BlockwiseStep, AdamRule, LionRule>{}));
+
 /// What libhone_cuda.so offers; an entry is found by its arguments' type.
 using CudaTable = decltype(std::tuple_cat(CudaLaunchersOf<float>{}, CudaLaunchersOf<Bf16>{},
-                                          CudaLaunchersOf<double>{}));
+                                          CudaLaunchersOf<double>{}, CudaOptimizerLaunchers{}));
 
 /// The one symbol that libhone_cuda.so exports for hone to look up.
 constexpr const char* kCudaTableSymbol = "hone_cuda_table";

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <vector>
+
+#include "optim/parameter.h"
+
+namespace hone::optim {
+
+/// Scales all gradients so that their joint Euclidean norm is at most max_norm.
+/// @param max_norm 0 measures without clipping
+/// @return the norm before clipping; not finite where a gradient is not
+/// @source torch.nn.utils.clip_grad_norm_
+double clip_grad_norm(const std::vector<Parameter>& parameters, double max_norm);
+
+/// Brings every element of every gradient into [−max_value, max_value]; 0 leaves them.
+/// @source torch.nn.utils.clip_grad_value_
+void clip_grad_value(const std::vector<Parameter>& parameters, double max_value);
+
+}  // namespace hone::optim

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <vector>
+
+#include "optim/groups.h"
+#include "optim/method.h"
+
+namespace hone::optim {
+
+/// Updates parameters by the method of `optim.name`, in fp32.
+class Optimizer {
+ public:
+  Optimizer(std::vector<Parameter> parameters, const OptimOptions& options);
+
+  /// One update at this learning rate; a parameter without a gradient counts as having gradient 0.
+  void step(double learning_rate);
+  void zero_grad();
+
+  /// Puts the running averages of optim.ema_decay into the parameters, where there are any: for the
+  /// end of a run.
+  void take_averages();
+
+  const std::vector<Parameter>& parameters() const { return parameters_; }
+
+  /// What is remembered of every parameter, under `<parameter>.<state>` (`….exp_avg`, `….ema`), the
+  /// very tensors that `step` updates; with the step count they are the whole state.
+  NamedTensors state() const;
+  std::int64_t steps_done() const { return steps_done_; }
+  void set_steps_done(std::int64_t steps) { steps_done_ = steps; }
+
+ private:
+  /// What belongs to the parameter of the same index.
+  struct Kept {
+    const Rule* rule;
+    NamedTensors states;
+    Rates rates;
+    Tensor average;  ///< undefined without optim.ema_decay
+  };
+  void update_averages();
+  Slot slot_of(std::size_t index, double learning_rate) const;
+
+  std::vector<Parameter> parameters_;
+  std::vector<Kept> kept_;
+  OptimOptions options_;
+  std::int64_t steps_done_ = 0;
+};
+
+}  // namespace hone::optim
