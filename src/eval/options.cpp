@@ -31,6 +31,9 @@ void check_parameters(const SuiteOptions& options, Problems& problems) {
     problems.add("pattern", "regex_match needs a regular expression, and there is none");
   if (asks_for(options, "json_schema_match") && options.schema.empty())
     problems.add("schema", "json_schema_match needs a file with a JSON Schema, and there is none");
+  std::error_code ignored;
+  if (!options.schema.empty() && !std::filesystem::is_regular_file(options.schema, ignored))
+    problems.add("schema", fmt::format("there is no file {}", options.schema));
 }
 
 void check_metrics(const SuiteOptions& options, Problems& problems) {
@@ -79,7 +82,7 @@ const Table<SuiteOptions>& SuiteOptions::table() {
        field("pattern", &SuiteOptions::pattern, "",
              "Regular expression (PCRE2) of regex_match, searched in the answer. Where it has a "
              "group, what that holds has to be what it holds in the row's own answer."),
-       field("schema", &SuiteOptions::schema, "", kExistingPath,
+       field("schema", &SuiteOptions::schema, "",
              "JSON file of json_schema_match: a JSON Schema (up to draft 7)."),
        field("choice_delimiter", &SuiteOptions::choice_delimiter, "",
              "Text between a prompt and each of its choices; lm-evaluation-harness puts a blank."),

@@ -271,7 +271,8 @@ TEST_F(Eval, WhatAModelCannotShowIsRefusedBeforeItIsRead) {
 
 TEST_F(Eval, OneRowHasAFigureButNoInterval) {
   const Finished finished = eval(write({{{"text", "alone"}}}), {});
-  const json& loss = result_of(finished)["evaluations"]["eval"]["metrics"]["loss"];
+  const json found = result_of(finished);
+  const json& loss = found["evaluations"]["eval"]["metrics"]["loss"];
   EXPECT_TRUE(loss["value"].is_number());
   for (const char* key : {"low", "high", "rows_for_difference"}) EXPECT_TRUE(loss[key].is_null());
   EXPECT_TRUE(contains(finished.err, "one row: no interval"));
