@@ -90,7 +90,7 @@ class DoraAdapter final : public model::LinearAdapter {
   Tensor composite(const Tensor& x, const model::Linear& base, const Tensor& norms) const {
     const auto dtype = x.scalar_type();
     model::Linear without_bias = base;
-    without_bias.bias = {};
+    without_bias.bias = Tensor();
     const Tensor whole = without_bias.base_forward(x);
     const Tensor dropped = dropping_(x);
     const Tensor scale = (t_.magnitude / norms).to(dtype);
