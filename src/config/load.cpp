@@ -237,6 +237,13 @@ Resolution resolve(const Schema& schema, std::string_view text, std::string sour
   return out;
 }
 
+Given changed_keys(const Schema& schema, const Resolution& resolved) {
+  Given changed = resolved.given;
+  for (std::size_t i = 0; i < schema.fields.size(); ++i)
+    if (resolved.values[i] == schema.fields[i].default_value) changed.erase(schema.fields[i].key);
+  return changed;
+}
+
 bool has_problem_in(const std::vector<Problem>& problems, std::string_view section) {
   return std::any_of(problems.begin(), problems.end(), [&](const Problem& problem) {
     const std::string_view key = problem.key;

@@ -31,6 +31,9 @@ struct Resolution {
 Resolution resolve(const Schema& schema, std::string_view text, std::string source,
                    const std::vector<std::string>& overrides);
 
+/// Those of the given keys whose value is not the default.
+Given changed_keys(const Schema& schema, const Resolution& resolved);
+
 /// True where one of the problems is with `section` or something in it.
 bool has_problem_in(const std::vector<Problem>& problems, std::string_view section);
 
@@ -63,7 +66,8 @@ Loaded<Options> parse(std::string_view text, const std::string& source,
     table.access()[i].set(options, resolved.values[i]);
   // A check sees only options that are right by themselves: no message follows from another one.
   const std::vector<Problem> of_fields = resolved.problems;
-  Problems problems(resolved.problems, resolved.given, source);
+  const Given changed = changed_keys(table.schema(), resolved);
+  Problems problems(resolved.problems, resolved.given, changed, source);
   for (const Check<Options>& check : table.checks())
     if (!has_problem_in(of_fields, check.section)) check.run(options, problems);
   refuse_if_any(std::move(resolved.problems));

@@ -86,7 +86,7 @@ void Problems::add(std::string_view key, std::string what) {
 }
 
 bool Problems::given(std::string_view key) const {
-  return given_->contains(join_path(section_, key));
+  return changed_->contains(join_path(section_, key));
 }
 
 Problems Problems::within(std::string_view section) const {

@@ -37,13 +37,15 @@ void refuse_if_any(std::vector<Problem> problems);
 /// What a check of a table reports through. Keys are relative to the check's section.
 class Problems {
  public:
-  Problems(std::vector<Problem>& list, const Given& given, std::string source)
-      : list_(&list), given_(&given), source_(std::move(source)) {}
+  /// @param changed those of `given` that are not set to their default
+  Problems(std::vector<Problem>& list, const Given& given, const Given& changed, std::string source)
+      : list_(&list), given_(&given), changed_(&changed), source_(std::move(source)) {}
 
   /// @param key what the message points at: the line where it was set, or the file where it was not
   void add(std::string_view key, std::string what);
 
-  /// True where the file or the command line sets `key`, be it to its default.
+  /// True where the file or the command line sets `key` to something other than its default: a
+  /// resolved config sets every key.
   bool given(std::string_view key) const;
 
   /// The same list, with keys relative to a section of this one.
@@ -51,7 +53,7 @@ class Problems {
 
  private:
   std::vector<Problem>* list_;
-  const Given* given_;
+  const Given *given_, *changed_;
   std::string source_, section_;
 };
 
