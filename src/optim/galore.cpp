@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "optim/kernel_slots.h"
 #include "optim/rules.h"
 
@@ -26,7 +28,8 @@ Tensor project_back(const Tensor& low, const Tensor& basis, bool rows) {
 
 NamedTensors galore_states(const Tensor& parameter, const OptimOptions& options) {
   const std::int64_t rank = options.galore_rank;
-  const auto [shorter, longer] = std::minmax(parameter.size(0), parameter.size(1));
+  const std::int64_t shorter = std::min(parameter.size(0), parameter.size(1));
+  const std::int64_t longer = std::max(parameter.size(0), parameter.size(1));
   const auto plain = parameter.options().requires_grad(false);
   const std::vector<std::int64_t> low = projects_rows(parameter)
                                             ? std::vector<std::int64_t>{rank, longer}
