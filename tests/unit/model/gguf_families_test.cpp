@@ -101,18 +101,27 @@ struct Quantised {
     return folder.write("model.gguf", writer.content());
   }
 
+  /// Some rows of noise again and again: ggml takes seconds to pack many in its smallest types.
   std::string pack(const WeightSlot& slot, ggml_type type) {
+    constexpr std::int64_t kDistinct = 5;
     const std::int64_t columns = slot.shape.back(), rows = *io::num_elements(slot.shape) / columns;
     std::normal_distribution<float> normal;
-    std::vector<float> values(static_cast<std::size_t>(rows * columns));
+    std::vector<float> values(static_cast<std::size_t>(kDistinct * columns)), all;
     const std::vector<float> importance(static_cast<std::size_t>(columns), 1.0f);
     for (float& value : values) value = normal(random_);
-    std::string packed(static_cast<std::size_t>(rows) * ggml_row_size(type, columns), '\0');
-    ggml_quantize_chunk(type, values.data(), packed.data(), 0, rows, columns, importance.data());
+    std::string packed(kDistinct * ggml_row_size(type, columns), '\0'), stacked;
+    ggml_quantize_chunk(type, values.data(), packed.data(), 0, kDistinct, columns,
+                        importance.data());
     if (type != GGML_TYPE_F32)
-      ggml_get_type_traits(type)->to_float(packed.data(), values.data(), rows * columns);
-    unpacked.push_back(std::move(values));
-    return packed;
+      ggml_get_type_traits(type)->to_float(packed.data(), values.data(), kDistinct * columns);
+    for (std::int64_t row = 0; row < rows; ++row) {
+      const auto from = static_cast<std::size_t>(row % kDistinct);
+      stacked += packed.substr(from * ggml_row_size(type, columns), ggml_row_size(type, columns));
+      const auto begin = values.begin() + std::ptrdiff_t(from) * columns;
+      all.insert(all.end(), begin, begin + columns);
+    }
+    unpacked.push_back(std::move(all));
+    return stacked;
   }
 
  private:
