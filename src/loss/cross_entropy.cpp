@@ -14,4 +14,8 @@ torch::Tensor weighted_nll(const torch::Tensor& logps_M, const torch::Tensor& we
   return -(logps_M * weights_M).sum() / total_weight;
 }
 
+torch::Tensor dft_weights(const torch::Tensor& logps_M, const torch::Tensor& weights_M) {
+  return weights_M * torch::exp(logps_M.detach());
+}
+
 }  // namespace hone::loss

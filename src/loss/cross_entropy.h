@@ -14,4 +14,9 @@ namespace hone::loss {
 torch::Tensor weighted_nll(const torch::Tensor& logps_M, const torch::Tensor& weights_M,
                            double total_weight);
 
+/// The weights of dynamic fine-tuning: each token's times its probability, which has no gradient.
+/// @return [M] f32, for weighted_nll with the total of the weights as they were
+/// @source arXiv:2508.05629, eq. 9
+torch::Tensor dft_weights(const torch::Tensor& logps_M, const torch::Tensor& weights_M);
+
 }  // namespace hone::loss

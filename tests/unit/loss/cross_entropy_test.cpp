@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "support/support.h"
+#include "unit/loss/fixture.h"
 
 namespace hone::loss {
 namespace {
@@ -35,6 +36,30 @@ TEST(WeightedNll, AStepWithNothingTrainedGivesZeroAndZeroGradients) {
   EXPECT_EQ(loss.item<float>(), 0.0f);
   loss.backward();
   EXPECT_TRUE(logps.grad().equal(torch::zeros({2})));
+}
+
+// TRL's own loss and gradients with loss_type dft, over four micro-batches of one step.
+TEST(DftWeights, AgreeWithTrlInValueAndGradient) {
+  const LossFixture data("sft");
+  const nlohmann::json& cases = data.cases["cases"];
+  const auto is_dft = [](const nlohmann::json& c) { return c["mode"] == "dft_num_items"; };
+  const auto found = std::find_if(cases.begin(), cases.end(), is_dft);
+  ASSERT_NE(found, cases.end());
+  for (std::size_t i = 0; i < (*found)["per_microbatch"].size(); ++i) {
+    const std::string batch = std::to_string(i) + ".";
+    const Tensor logits = data.read(batch + "logits").requires_grad_();
+    const Tensor targets = data.read(batch + "labels").to(torch::kInt64).slice(1, 1);
+    const Tensor weights = (targets != -100).to(torch::kFloat32).flatten();
+    const Tensor logps = torch::log_softmax(logits, -1)
+                             .slice(1, 0, logits.size(1) - 1)
+                             .gather(2, targets.clamp_min(0).unsqueeze(-1))
+                             .flatten();
+    const Tensor loss =
+        weighted_nll(logps, dft_weights(logps, weights), (*found)["num_items_in_batch"]);
+    loss.backward();
+    expect_loss(loss, (*found)["per_microbatch"][i], batch);
+    expect_close(logits.grad(), data.read(batch + "grad.dft_num_items"), batch);
+  }
 }
 
 TEST(WeightedNll, RefusesSizesThatDoNotFit) {
