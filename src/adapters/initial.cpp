@@ -68,7 +68,7 @@ std::string taking_over(const Settings& settings) {
   // Of these only the first numbers differ, which training has long left behind.
   for (const char* plain : {"gaussian", "eva", "loftq", "orthogonal"})
     if (name == plain) return "";
-  HONE_CHECK(ConfigError, name == "pissa" || name == "olora" || rounds_of(name) >= 0,
+  HONE_CHECK(ConfigError, is_taken_from_base(name),
              "{}: {}: hone does not know `{}`; expected default, gaussian, pissa, pissa_niter_N or "
              "olora",
              settings.where(), kKey, name);
@@ -84,6 +84,10 @@ Directions directions_of(const std::string& name, const Tensor& weight, std::int
 }
 
 }  // namespace
+
+bool is_taken_from_base(const std::string& name) {
+  return name == "pissa" || name == "olora" || rounds_of(name) >= 0;
+}
 
 void take_over_directions(Adapter& adapter, model::Decoder& decoder, std::uint64_t seed) {
   const std::string name = taking_over(adapter.settings);

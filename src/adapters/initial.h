@@ -12,6 +12,9 @@ namespace hone::adapters {
 /// @throws ConfigError for an initialisation that hone does not know
 void take_over_directions(Adapter& adapter, model::Decoder& decoder, std::uint64_t seed);
 
+/// Whether an initialisation is one of these. @param name a value of init_lora_weights
+bool is_taken_from_base(const std::string& name);
+
 /// The same adapter as plain LoRA on the untouched base, of twice the rank:
 /// W − s·B₀A₀ + s·BA = W + s·[B, −B₀][A; A₀].
 /// @pre it began by take_over_directions

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "adapters/initial.h"
 #include "adapters/method.h"
 #include "adapters/partial.h"
 #include "adapters/pattern.h"
@@ -56,6 +57,14 @@ void check_has_effect(const AdapterOptions& options, Problems& problems) {
       problems.add(field.key, fmt::format("adapter.method {} has no such option", options.method));
     }
   }
+}
+
+void check_initialisation(const AdapterOptions& options, Problems& problems) {
+  const std::string& name = options.init_lora_weights;
+  if (name == "default" || name == "gaussian" || is_taken_from_base(name)) return;
+  problems.add(
+      "init_lora_weights",
+      fmt::format("expected default, gaussian, pissa, pissa_niter_N or olora, got \"{}\"", name));
 }
 
 void check_targets(const AdapterOptions& options, Problems& problems) {
@@ -159,9 +168,11 @@ const Table<AdapterOptions>& AdapterOptions::table() {
              "Which biases of the base are trained as well: all of them, or those of adapted "
              "layers."),
        field("init_lora_weights", &O::init_lora_weights, "default",
-             choices({"default", "gaussian"}),
              "How the update begins. default: Kaiming-uniform and zero; gaussian: normal with "
-             "deviation 1/r, and zero."),
+             "deviation 1/r, and zero; pissa: the base's leading singular vectors, by iteration as "
+             "pissa_niter_N (arXiv:2404.02948); olora: those of a QR decomposition "
+             "(arXiv:2406.01775). Of these two the base keeps what remains; they are saved as a "
+             "LoRA of twice the rank on the base as it was."),
        field(
            "target_modules", &O::target_modules, {"all-linear"}, kScalarOrList,
            "Which modules: all-linear (all but the head); or names as PEFT matches them, by their "
@@ -205,6 +216,7 @@ const Table<AdapterOptions>& AdapterOptions::table() {
        field("init_from", &O::init_from, "",
              "A PEFT folder to go on from; rank, alpha and targets are then its own."),
        check<O>("Options of an adapter are set only where its method has them.", check_has_effect),
+       check<O>("init_lora_weights is an initialisation that hone knows.", check_initialisation),
        check<O>("A regular expression stands alone in target_modules.", check_targets)});
   return table;
 }

@@ -45,6 +45,9 @@ void Optimizer::step(double learning_rate) {
       if (kept_[i].rule == rule) slots.push_back(slot_of(i, learning_rate));
     rule->step(slots, steps_done_, options_);
   }
+  // The kernels write behind LibTorch's back; what is kept by a tensor's version has to see it.
+  for (const Parameter& parameter : parameters_)
+    parameter.tensor.unsafeGetTensorImpl()->bump_version();
   update_averages();
 }
 

@@ -55,7 +55,7 @@ TEST_P(MergeVerb, TheMergedFolderGivesWhatTheAdapterGave) {
 
 INSTANTIATE_TEST_SUITE_P(Methods, MergeVerb,
                          testing::Values("lora", "dora_rslora", "ia3", "ln_tuning", "oft", "vera",
-                                         "trainable_tokens", "olora"));
+                                         "trainable_tokens"));
 
 TEST(Merge, ReportsWhatBf16Costs) {
   const test::TempFolder folder;
@@ -132,7 +132,7 @@ INSTANTIATE_TEST_SUITE_P(
         std::pair{"{method: lora, target_modules: [q_proj, '.*v_proj']}", "stands alone"},
         std::pair{"{method: lora, boft_block_size: 8}", "has no such option"},
         std::pair{"{method: full, r: 8}", "has no effect without an adapter"},
-        std::pair{"{method: lora, init_lora_weights: svd}", "hone does not know `svd`"}));
+        std::pair{"{method: lora, init_lora_weights: svd}", "got \"svd\""}));
 
 TEST(AdapterForAnotherBase, IsRefusedWithTheSizes) {
   const test::TempFolder folder;
