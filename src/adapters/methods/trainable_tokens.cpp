@@ -10,7 +10,8 @@ Method trainable_tokens_method() {
   method.peft_type = "TRAINABLE_TOKENS";
   method.help = "the embedding's rows of trainable_token_indices.";
   method.keys = {option("token_indices", nlohmann::json::array(), "trainable_token_indices"),
-                 free_key("target_modules", "embed_tokens"), free_key("init_weights", true)};
+                 free_key("target_modules", nlohmann::json::array({"embed_tokens"})),
+                 free_key("init_weights", true)};
   method.token_rows = "trainable_tokens_delta";
   return method;
 }
