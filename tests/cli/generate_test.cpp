@@ -13,6 +13,7 @@ namespace {
 using nlohmann::json;
 using test::contains;
 using test::Finished;
+using test::rows_of;
 using test::run_hone;
 
 class GenerateVerb : public testing::Test {
@@ -28,14 +29,6 @@ class GenerateVerb : public testing::Test {
       arguments.insert(arguments.end(), {"--max-new-tokens", "6"});
     return run_hone(arguments);
   }
-  static std::vector<json> rows_of(const Finished& finished) {
-    EXPECT_EQ(finished.exit_code, 0) << finished.err;
-    std::vector<json> rows;
-    std::istringstream text(finished.out);
-    for (std::string line; std::getline(text, line);) rows.push_back(json::parse(line));
-    return rows;
-  }
-
   test::TempFolder folder_;
   std::filesystem::path model_;
 };

@@ -12,14 +12,6 @@ namespace {
 using nlohmann::json;
 using test::run_hone;
 
-std::vector<json> rows_of(const test::Finished& finished) {
-  EXPECT_EQ(finished.exit_code, 0) << finished.err;
-  std::vector<json> rows;
-  std::istringstream text(finished.out);
-  for (std::string line; std::getline(text, line);) rows.push_back(json::parse(line));
-  return rows;
-}
-
 struct Case {
   std::string text;
   json ids;

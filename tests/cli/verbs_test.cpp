@@ -9,15 +9,8 @@ namespace {
 using nlohmann::json;
 using test::contains;
 using test::Finished;
+using test::rows_of;
 using test::run_hone;
-
-std::vector<json> rows_of(const Finished& finished) {
-  EXPECT_EQ(finished.exit_code, 0) << finished.err;
-  std::vector<json> rows;
-  std::istringstream text(finished.out);
-  for (std::string line; std::getline(text, line);) rows.push_back(json::parse(line));
-  return rows;
-}
 
 std::string tiny_model() { return test::fixture("models/llama").string(); }
 

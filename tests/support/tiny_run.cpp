@@ -1,6 +1,7 @@
 #include "support/tiny_run.h"
 
 #include <fstream>
+#include <sstream>
 
 namespace hone::test {
 
@@ -32,6 +33,14 @@ std::vector<nlohmann::json> read_jsonl(const std::filesystem::path& path) {
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) objects.push_back(nlohmann::json::parse(line));
   return objects;
+}
+
+std::vector<nlohmann::json> rows_of(const Finished& finished) {
+  EXPECT_EQ(finished.exit_code, 0) << finished.err;
+  std::vector<nlohmann::json> rows;
+  std::istringstream text(finished.out);
+  for (std::string line; std::getline(text, line);) rows.push_back(nlohmann::json::parse(line));
+  return rows;
 }
 
 }  // namespace hone::test

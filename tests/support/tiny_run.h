@@ -26,4 +26,8 @@ struct TinyRun {
 /// The objects of a JSONL file, in order.
 std::vector<nlohmann::json> read_jsonl(const std::filesystem::path& path);
 
+/// The objects that a program which ended well printed, one a line. Fails the test where it did not
+/// end well.
+std::vector<nlohmann::json> rows_of(const Finished& finished);
+
 }  // namespace hone::test
