@@ -1,0 +1,23 @@
+#pragma once
+
+#include <functional>
+
+#include "engine/batch.h"
+#include "engine/run_book.h"
+#include "engine/session.h"
+
+namespace hone::engine {
+
+/// What a micro-batch adds to the loss of its optimizer step: a scalar that gradient flows through.
+/// The sum over the step's micro-batches is the step's loss, so whatever it is a mean over has been
+/// counted over the whole step before.
+using LossOf = std::function<Tensor(const DeviceBatch& batch)>;
+
+/// One optimizer step: the loss of each micro-batch and its gradient, the method's own penalty,
+/// clipping, the update. Dropout is on while `loss_of` runs.
+/// @param step from 1
+/// @throws Error where loss or gradient is not finite; the weights are as they were before
+StepReport optimizer_step(Session& session, std::int64_t step, const datasets::StepFeed::Step& rows,
+                          const LossOf& loss_of);
+
+}  // namespace hone::engine

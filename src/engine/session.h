@@ -1,0 +1,43 @@
+#pragma once
+
+#include <future>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "config/load.h"
+#include "datasets/dataset.h"
+#include "datasets/step_feed.h"
+#include "engine/device.h"
+#include "engine/options.h"
+#include "engine/suite.h"
+#include "engine/trainable.h"
+#include "model/decoder.h"
+#include "optim/optimizer.h"
+#include "optim/schedule.h"
+
+namespace hone::engine {
+
+/// What every trainer works with: the model, what of it is trained, the rows, and how steps are
+/// taken. A trainer holds one, and adds what its method needs besides.
+struct Session {
+  RunOptions options;
+  Placement placement;
+  model::Decoder decoder;
+  Trainable trainable;
+  datasets::Dataset train_data, eval_data;
+  datasets::StepFeed feed;
+  SuiteWatch suite;
+  optim::Optimizer optimizer;
+  optim::Schedule schedule;
+  std::int64_t total_steps = 0;
+  std::shared_future<std::string> base_sha256;  ///< taken beside the first steps
+
+  /// See identity_of(). Waits for base_sha256.
+  nlohmann::json identity() const;
+};
+
+/// Reads everything that the options name and checks it, up to the first step.
+/// @throws ConfigError, DataError
+Session open_session(const config::Loaded<RunOptions>& config, const Placement& placement);
+
+}  // namespace hone::engine
