@@ -98,6 +98,7 @@ ExitCode run(int argc, char** argv) {
   if (quiet) log::set_level(log::Level::kQuiet);
   if (verbose) log::set_level(log::Level::kVerbose);
   engine::set_threads(common.threads);
+  engine::bound_product_cache();
   return act(action);
 }
 

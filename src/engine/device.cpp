@@ -62,6 +62,11 @@ Placement place(const std::string& device, const std::string& precision, const s
 
 std::string dtype_label(torch::Dtype dtype) { return dtype == torch::kBFloat16 ? "bf16" : "fp32"; }
 
+void bound_product_cache() {
+  // oneDNN reads it at its first product; LibTorch hides the function that would do the same.
+  setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128", 0);
+}
+
 void set_threads(int threads) {
   if (threads == 0 && std::getenv("OMP_NUM_THREADS") != nullptr) return;  // the user has said
   cpu_set_t allowed;

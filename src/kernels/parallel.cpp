@@ -2,6 +2,10 @@
 
 #include <ATen/Parallel.h>
 
+#ifndef INTRA_OP_PARALLEL
+#error "compile this file with OpenMP: at::parallel_for would run on one thread without a word"
+#endif
+
 namespace hone::kernels {
 
 void parallel_for(std::int64_t n, std::int64_t grain,

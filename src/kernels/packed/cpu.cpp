@@ -69,8 +69,9 @@ HONE_INLINE void look_up(const std::uint8_t* bytes, std::int64_t count, const fl
 template <class T>
 HONE_INLINE void four_bit_run(const PackedView& from, float scale, std::int64_t first,
                               std::int64_t end, T* out) {
-  T table[kTable];
-  for (std::int64_t i = 0; i < kTable; ++i) table[i] = mapped_value<T>(from.map[i % 16], scale);
+  alignas(64) T table[kTable];  // else loads of it straddle cache lines on some stacks
+  for (std::int64_t i = 0; i < kTable / 2; ++i) table[i] = mapped_value<T>(from.map[i], scale);
+  std::memcpy(table + kTable / 2, table, sizeof table / 2);
   if (first % 2 == 1) *out++ = table[four_bit_code(from.codes, first++)];
   const std::int64_t bytes = (end - first) / 2;
   look_up(from.codes + first / 2, bytes, table, out);

@@ -25,7 +25,6 @@ def parser_of(script):
     parser.add_argument("--folder", default="/tmp/hone-bench-adapters")
     parser.add_argument("--out")
     parser.add_argument("override", nargs="*")
-    os.environ.setdefault("GOMP_SPINCOUNT", "20000")  # as tools/quickstart, for the same reason
     return parser
 
 
