@@ -36,6 +36,17 @@ void check_agrees(adapters::Adapter& loaded, const AdapterOptions& options,
   }
 }
 
+/// What PEFT drops while it trains and hone does not. An adapter that was trained so can be used
+/// and merged; to train it on without would be another training than it looks.
+void check_trains_alike(const adapters::Adapter& loaded, const std::string& folder) {
+  for (const adapters::ConfigKey& key : loaded.method->keys)
+    HONE_CHECK(
+        ConfigError, !key.only_training || !loaded.settings.says(key.key),
+        "adapter.init_from: {} is trained with {} = {}, which hone does not do; set it to 0 in "
+        "its adapter_config.json where it is to be trained on without",
+        folder, key.key, loaded.settings.values().at(key.key).dump());
+}
+
 adapters::Adapter start_adapter(model::Decoder& decoder, const AdapterOptions& options,
                                 const config::Given& given, std::uint64_t seed) {
   if (options.init_from.empty()) return adapters::make_adapter(decoder, options, seed);
@@ -45,6 +56,7 @@ adapters::Adapter start_adapter(model::Decoder& decoder, const AdapterOptions& o
       adapter.method->peft_type == std::string(adapters::find_method(options.method)->peft_type),
       "adapter.method: the config says {}, the adapter in init_from ({}) is one of {}",
       options.method, options.init_from, adapter.method->name);
+  check_trains_alike(adapter, options.init_from);
   check_agrees(adapter, options, given);
   return adapter;
 }
