@@ -96,7 +96,7 @@ TEST_P(AddedTokens, AreTrainedSavedLoadedBackAndMerged) {
   const Finished evaluated = run_hone({"eval", "--model", run.base, "--adapter", adapter, "--data",
                                        run.rows, "--compare-base", "--dtype", "fp32"});
   ASSERT_EQ(evaluated.exit_code, 0) << evaluated.err;
-  const json loss = json::parse(evaluated.out)["evaluations"]["eval"];
+  EXPECT_TRUE(json::parse(evaluated.out).contains("eval_loss"));
   const Finished said = run_hone({"generate", "--model", run.base, "--adapter", adapter, "--prompt",
                                   "row<|call|>", "--max-new-tokens", "3", "--json"});
   EXPECT_EQ(said.exit_code, 0) << said.err;
