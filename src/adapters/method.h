@@ -21,6 +21,8 @@ struct ConfigKey {
   /// preset only; a folder that says otherwise is refused, unless `is_free`.
   const char* option = nullptr;
   bool is_free = false;  ///< changes nothing that hone computes
+  bool only_training =
+      false;  ///< free, but training on from another value would be another training
 };
 
 /// A tensor of an adapter, before it is made.

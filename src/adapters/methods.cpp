@@ -38,6 +38,9 @@ ConfigKey fixed(const char* key, json preset) { return {key, std::move(preset)};
 ConfigKey free_key(const char* key, json preset) {
   return {key, std::move(preset), nullptr, /*is_free=*/true};
 }
+ConfigKey training_key(const char* key, json preset) {
+  return {key, std::move(preset), nullptr, /*is_free=*/true, /*only_training=*/true};
+}
 
 std::vector<ConfigKey> target_keys() {
   return {option("target_modules", nullptr), option("exclude_modules", nullptr),
@@ -51,8 +54,8 @@ std::vector<ConfigKey> lycoris_keys() {
                                                 option("rank_pattern", json::object()),
                                                 option("alpha_pattern", json::object()),
                                                 free_key("init_weights", true),
-                                                free_key("rank_dropout", 0.0),
-                                                free_key("module_dropout", 0.0),
+                                                training_key("rank_dropout", 0.0),
+                                                training_key("module_dropout", 0.0),
                                                 free_key("use_effective_conv2d", false)};
 }
 

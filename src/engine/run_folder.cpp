@@ -9,6 +9,7 @@
 #include "checkpoint/folder_writer.h"
 #include "checkpoint/state.h"
 #include "config/load.h"
+#include "engine/base_model.h"
 #include "engine/load_options.h"
 #include "model/weights.h"
 
@@ -46,13 +47,6 @@ std::optional<checkpoint::VerifiedFolder> find_checkpoint(const fs::path& run_fo
   if (auto newest = checkpoint::newest_valid(run_folder)) return newest;
   log::info("resume  no checkpoint in {} yet; starting from step 1", run_folder.string());
   return std::nullopt;
-}
-
-std::vector<std::pair<std::string, Tensor>> masters_of(const Trainable& trainable) {
-  std::vector<std::pair<std::string, Tensor>> masters;
-  for (const optim::Parameter& parameter : trainable.parameters)
-    masters.emplace_back(parameter.name, parameter.tensor);
-  return masters;
 }
 
 void restore(const std::vector<std::pair<std::string, Tensor>>& tensors,
@@ -132,6 +126,8 @@ json identity_of(const RunOptions& options, const std::string& base_sha256,
     identity["model.quantization"] = quant::describe(recipe);
   if (const std::string mixture = datasets::mixture_text(options.data); !mixture.empty())
     identity["data.mixture"] = mixture;
+  for (const tokenizer::NewToken& token : added_tokens(options.model))
+    identity["model.added_tokens"].push_back({token.content, token.special});
   if (options.model.rope_scaling.rope_type)
     identity["model.rope_scaling"] = model::as_config(options.model.rope_scaling);
   return identity;
@@ -140,7 +136,7 @@ json identity_of(const RunOptions& options, const std::string& base_sha256,
 void save_checkpoint(const RunOptions& options, std::int64_t step, const Trainable& trainable,
                      const optim::Optimizer& optimizer, const json& identity) {
   model::HostTensors masters, moments;
-  for (const auto& [name, tensor] : masters_of(trainable)) masters.add(name, tensor);
+  for (const auto& [name, tensor] : trainable.state()) masters.add(name, tensor);
   for (const auto& [name, tensor] : optimizer.state()) moments.add(name, tensor);
   checkpoint::save_state(options.train.output_dir, step, identity, masters.views(),
                          moments.views());
@@ -152,7 +148,7 @@ std::int64_t load_checkpoint(const checkpoint::VerifiedFolder& checkpoint,
                              optim::Optimizer& optimizer, const json& identity) {
   const checkpoint::State state = checkpoint::load_state(checkpoint);
   check_same_run(checkpoint.folder, state.about, identity);
-  restore(masters_of(trainable), state.trainable);
+  restore(trainable.state(), state.trainable);
   restore(optimizer.state(), state.optimizer);
   optimizer.set_steps_done(state.step);
   checkpoint::set_aside_after(options.train.output_dir, state.step);

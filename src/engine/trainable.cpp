@@ -3,6 +3,7 @@
 #include <set>
 
 #include "adapters/partial.h"
+#include "adapters/vocabulary.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "checkpoint/folder_writer.h"
@@ -11,6 +12,7 @@
 #include "model/load.h"
 #include "model/rope_config.h"
 #include "model/weights.h"
+#include "tokenizer/tokenizer_save.h"
 
 namespace hone::engine {
 namespace {
@@ -36,17 +38,46 @@ void check_agrees(adapters::Adapter& loaded, const AdapterOptions& options,
   }
 }
 
+/// What PEFT drops while it trains and hone does not. An adapter that was trained so can be used
+/// and merged; to train it on without would be another training than it looks.
+void check_trains_alike(const adapters::Adapter& loaded, const std::string& folder) {
+  for (const adapters::ConfigKey& key : loaded.method->keys)
+    HONE_CHECK(
+        ConfigError, !key.only_training || !loaded.settings.says(key.key),
+        "adapter.init_from: {} is trained with {} = {}, which hone does not do; set it to 0 in "
+        "its adapter_config.json where it is to be trained on without",
+        folder, key.key, loaded.settings.values().at(key.key).dump());
+}
+
 adapters::Adapter start_adapter(model::Decoder& decoder, const AdapterOptions& options,
-                                const config::Given& given, std::uint64_t seed) {
-  if (options.init_from.empty()) return adapters::make_adapter(decoder, options, seed);
+                                const config::Given& given, const TrainingStart& start) {
+  if (options.init_from.empty()) {
+    const adapters::Method& method = *adapters::find_method(options.method);
+    adapters::Settings settings = adapters::settings_of(options);
+    adapters::train_added_rows(method, decoder.spec, start.added_ids, settings);
+    return adapters::make_adapter(decoder, method, std::move(settings), start.seed);
+  }
   adapters::Adapter adapter = adapters::load_adapter(options.init_from, decoder);
   HONE_CHECK(
       ConfigError,
       adapter.method->peft_type == std::string(adapters::find_method(options.method)->peft_type),
       "adapter.method: the config says {}, the adapter in init_from ({}) is one of {}",
       options.method, options.init_from, adapter.method->name);
+  check_trains_alike(adapter, options.init_from);
   check_agrees(adapter, options, given);
   return adapter;
+}
+
+/// Where weights of the model itself are trained, those of added tokens have to be among them.
+void check_added_are_trained(const model::Spec& spec, const std::set<std::string>& chosen,
+                             const std::string& method) {
+  const bool own_head = spec.num_labels == 0 && !spec.tie_word_embeddings;
+  HONE_CHECK(ConfigError,
+             chosen.count("model.embed_tokens.weight") > 0 &&
+                 (!own_head || chosen.count("lm_head.weight") > 0),
+             "adapter.method {} would leave the added tokens' rows of embed_tokens and lm_head as "
+             "they begin; name both in adapter.target_modules of method partial, or take full",
+             method);
 }
 
 /// Where an adapter's manifest says which rope its base had, if not its own.
@@ -60,6 +91,16 @@ std::int64_t Trainable::parameter_count() const {
   return count;
 }
 
+std::vector<std::pair<std::string, torch::Tensor>> Trainable::state() const {
+  std::vector<std::pair<std::string, torch::Tensor>> state;
+  for (const optim::Parameter& parameter : parameters)
+    state.emplace_back(parameter.name, parameter.tensor);
+  if (allocation)
+    for (const adapters::NamedTensor& named : allocation->state())
+      state.emplace_back(named.name, named.tensor);
+  return state;
+}
+
 double Trainable::backward_of_penalty() const {
   const torch::Tensor penalty = adapter ? adapter->penalty() : torch::Tensor();
   if (!penalty.defined()) return 0;
@@ -68,24 +109,28 @@ double Trainable::backward_of_penalty() const {
 }
 
 Trainable make_trainable(model::Decoder& decoder, const AdapterOptions& options,
-                         const config::Given& given, std::uint64_t seed) {
+                         const config::Given& given, const TrainingStart& start) {
   Trainable trainable;
   trainable.dropout = std::make_shared<adapters::DropoutState>();
-  trainable.dropout->seed = seed;
+  trainable.dropout->seed = start.seed;
   if (options.trains_adapter()) {
-    trainable.adapter = start_adapter(decoder, options, given, seed);
+    trainable.adapter = start_adapter(decoder, options, given, start);
     for (const adapters::NamedTensor& named : trainable.adapter->state()) {
       if (!named.is_trained) continue;
       torch::Tensor leaf = named.tensor;
       leaf.requires_grad_();
       trainable.parameters.push_back({named.name, leaf, optim::takes_weight_decay(named.name)});
     }
+    if (adapters::allocates_ranks(*trainable.adapter))
+      trainable.allocation.emplace(*trainable.adapter, start.total_steps);
     adapters::attach(*trainable.adapter, decoder, trainable.dropout);
     return trainable;
   }
   const bool some = adapters::trains_some_weights(options.method);
   const std::set<std::string> chosen =
       some ? adapters::weights_to_train(decoder, options) : std::set<std::string>();
+  if (some && !start.added_ids.empty())
+    check_added_are_trained(decoder.spec, chosen, options.method);
   for (const model::WeightSlot& slot : model::weight_slots(decoder)) {
     if (some && chosen.count(slot.name) == 0) continue;
     *slot.tensor = slot.tensor->to(torch::kFloat32).clone().requires_grad_();
@@ -97,15 +142,19 @@ Trainable make_trainable(model::Decoder& decoder, const AdapterOptions& options,
 
 std::filesystem::path save_product(const Trainable& trainable, model::Decoder& decoder,
                                    const std::filesystem::path& run_folder,
-                                   const std::filesystem::path& base) {
+                                   const std::filesystem::path& base, const Text& text) {
   const bool adapter = trainable.adapter.has_value();
   const std::filesystem::path destination = run_folder / (adapter ? "adapter" : "model");
   checkpoint::FolderWriter writer(destination);
   if (adapter) {
-    adapters::save_adapter(*trainable.adapter, writer.folder(), base.string());
+    const auto& allocation = trainable.allocation;
+    adapters::save_adapter(allocation ? allocation->kept(*trainable.adapter) : *trainable.adapter,
+                           writer.folder(), base.string());
   } else {
     model::save_decoder(decoder, writer.folder(), base, decoder.compute_dtype);
   }
+  if (text.tokenizer && (text.source != base || !text.added.empty()))
+    tokenizer::save_tokenizer(*text.tokenizer, text.source, writer.folder());
   nlohmann::json about = {{"base", base.string()}, {"base_weights", kept_as(decoder)}};
   if (decoder.spec.rope_is_overridden) {
     about[kRopeRecord] = model::rope_parameters(decoder.spec.ropes.front());

@@ -51,11 +51,11 @@ Method boft_method() {
   method.peft_type = "BOFT";
   method.help = "rotations of the inputs and a factor for each output (arXiv:2311.06243).";
   method.keys =
-      target_keys() +
-      std::vector<ConfigKey>{option("boft_block_size", 4),           free_key("boft_block_num", 0),
-                             free_key("boft_n_butterfly_factor", 1), free_key("boft_dropout", 0.0),
-                             free_key("init_weights", true),         free_key("bias", "none"),
-                             fixed("fan_in_fan_out", false)};
+      target_keys() + std::vector<ConfigKey>{
+                          option("boft_block_size", 4),           free_key("boft_block_num", 0),
+                          free_key("boft_n_butterfly_factor", 1), training_key("boft_dropout", 0.0),
+                          free_key("init_weights", true),         free_key("bias", "none"),
+                          fixed("fan_in_fan_out", false)};
   method.kinds = {SiteKind::kLinear, SiteKind::kHead};
   method.tensors = boft_tensors;
   method.linear = boft_linear;

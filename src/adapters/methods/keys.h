@@ -22,6 +22,9 @@ ConfigKey fixed(const char* key, nlohmann::json preset);
 /// A key that changes nothing in what hone computes.
 ConfigKey free_key(const char* key, nlohmann::json preset);
 
+/// A key that shapes training alone, and that hone does not train with.
+ConfigKey training_key(const char* key, nlohmann::json preset);
+
 /// The rank of a module: what rank_pattern says of it, else `r`.
 std::int64_t rank_of(const Settings& settings, const std::string& module);
 /// Its alpha, from alpha_pattern or `key`.

@@ -94,7 +94,7 @@ Method oft_method() {
                                                        option("use_cayley_neumann", true),
                                                        free_key("num_cayley_neumann_terms", 5),
                                                        free_key("block_share", false),
-                                                       free_key("module_dropout", 0.0),
+                                                       training_key("module_dropout", 0.0),
                                                        fixed("coft", false),
                                                        free_key("eps", 6e-5),
                                                        free_key("init_weights", true),
