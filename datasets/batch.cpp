@@ -70,4 +70,29 @@ Batch make_batch(const Dataset& dataset, std::span<const std::int64_t> rows) {
   return batch;
 }
 
+Batch documents_of(const Batch& batch, std::int64_t document) {
+  Batch chosen = {.cu_seqlens = {0},
+                  .cu_rows = {0},
+                  .places = batch.places,
+                  .prompts = std::vector<std::int64_t>(batch.places.size(), 0),
+                  .values = batch.values,
+                  .cu_values = batch.cu_values};
+  for (std::size_t row = 0; row + 1 < batch.cu_rows.size(); ++row) {
+    const std::int64_t place = batch.cu_rows[row] + document;
+    HONE_ASSERT(place < batch.cu_rows[row + 1], "document {} of row {}", document, row);
+    const std::int64_t begin = batch.cu_seqlens[static_cast<std::size_t>(place)];
+    const std::int64_t end = batch.cu_seqlens[static_cast<std::size_t>(place) + 1];
+    const auto take = [&](const auto& from, auto& to) {
+      to.insert(to.end(), from.begin() + begin, from.begin() + end);
+    };
+    take(batch.ids, chosen.ids);
+    take(batch.positions, chosen.positions);
+    take(batch.targets, chosen.targets);
+    take(batch.weights, chosen.weights);
+    chosen.cu_seqlens.push_back(chosen.tokens());
+    chosen.cu_rows.push_back(chosen.documents());
+  }
+  return chosen;
+}
+
 }  // namespace hone::datasets

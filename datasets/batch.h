@@ -37,4 +37,7 @@ struct Batch {
 /// @param rows places in `dataset`, in the order that the batch shall have
 Batch make_batch(const Dataset& dataset, std::span<const std::int64_t> rows);
 
+/// The batch with one document of each row alone, from 0.
+Batch documents_of(const Batch& batch, std::int64_t document);
+
 }  // namespace hone::datasets

@@ -27,8 +27,7 @@ struct TextTools {
   /// Of what the tokenizer was read from (tokenizer::content_hash); a token cache needs it.
   std::string tokenizer_sha256 = {};
   /// What rows may be: what the training method trains on.
-  std::vector<RecordKind> kinds = {RecordKind::kConversation, RecordKind::kCompletion,
-                                   RecordKind::kText, RecordKind::kTokens};
+  std::vector<RecordKind> kinds = document_kinds();
 };
 
 /// How far reading is. Bytes are those of the files as they lie on the disk.

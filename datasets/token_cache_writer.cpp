@@ -20,9 +20,9 @@ struct TokenCacheWriter::State {
         values(file, "values", value_type()),
         rows(file, "rows", row_type()) {}
 
-  void add_ids(const std::vector<std::int32_t>& values) {
-    if (!is_narrow) return ids.append(values.data(), std::ssize(values));
-    narrow_ids.assign(values.begin(), values.end());
+  void add_ids(const std::vector<std::int32_t>& more) {
+    if (!is_narrow) return ids.append(more.data(), std::ssize(more));
+    narrow_ids.assign(more.begin(), more.end());
     ids.append(narrow_ids.data(), std::ssize(narrow_ids));
   }
 

@@ -1,6 +1,7 @@
 #include "engine/session.h"
 
 #include "engine/load_options.h"
+#include "engine/preference_options.h"
 #include "engine/run_data.h"
 #include "engine/run_folder.h"
 #include "model/load.h"
@@ -21,11 +22,14 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
   const std::int64_t steps = total_steps(options.train, sampler);
 
   model::Decoder decoder = model::load_decoder(base, load_options(options.model, placement));
+  std::optional<model::Decoder> untouched;
+  if (needs_base(options)) untouched = decoder;
   Trainable trainable = make_trainable(decoder, options.adapter, config.given, seed);
   optim::Optimizer optimizer(trainable.parameters, options.optim);
   return {.options = options,
           .placement = placement,
           .decoder = std::move(decoder),
+          .base = std::move(untouched),
           .trainable = std::move(trainable),
           .train_data = data.train,
           .eval_data = std::move(data.eval),
