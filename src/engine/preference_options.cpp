@@ -34,6 +34,10 @@ void check_weights(const DpoOptions& options, Problems& problems) {
   for (const std::string& name : options.loss_type)
     if (std::ranges::find(names, name) == names.end())
       problems.add("loss_type", fmt::format("expected {}; got {}", fmt::join(names, ", "), name));
+  if (options.label_smoothing == 0.5 && std::ranges::count(options.loss_type, "robust") > 0)
+    problems.add("label_smoothing",
+                 "0.5 says that labels are tossed coins, of which robust learns "
+                 "nothing; expected less");
   if (!options.loss_weights.empty() && options.loss_weights.size() != options.loss_type.size())
     problems.add("loss_weights",
                  fmt::format("{} weights for {} loss types; give one for each",
