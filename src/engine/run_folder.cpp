@@ -50,15 +50,15 @@ std::optional<checkpoint::VerifiedFolder> find_checkpoint(const fs::path& run_fo
 }
 
 /// The masters, and behind them the trainer's own.
-NamedTensors tensors_of(const Trainable& trainable, const NamedTensors& own) {
-  NamedTensors tensors;
+optim::NamedTensors tensors_of(const Trainable& trainable, const optim::NamedTensors& own) {
+  optim::NamedTensors tensors;
   for (const optim::Parameter& parameter : trainable.parameters)
     tensors.emplace_back(parameter.name, parameter.tensor);
   tensors.insert(tensors.end(), own.begin(), own.end());
   return tensors;
 }
 
-void restore(const NamedTensors& tensors, const io::SafetensorsFile& file) {
+void restore(const optim::NamedTensors& tensors, const io::SafetensorsFile& file) {
   const torch::NoGradGuard no_grad;
   std::vector<std::string> problems;
   for (const auto& [name, tensor] : tensors) {
@@ -142,7 +142,7 @@ json identity_of(const RunOptions& options, const std::string& base_sha256,
 }
 
 void save_checkpoint(const RunOptions& options, std::int64_t step, const Trainable& trainable,
-                     const NamedTensors& own, const optim::Optimizer& optimizer,
+                     const optim::NamedTensors& own, const optim::Optimizer& optimizer,
                      const json& identity) {
   model::HostTensors masters, moments;
   for (const auto& [name, tensor] : tensors_of(trainable, own)) masters.add(name, tensor);
@@ -154,7 +154,7 @@ void save_checkpoint(const RunOptions& options, std::int64_t step, const Trainab
 
 std::int64_t load_checkpoint(const checkpoint::VerifiedFolder& checkpoint,
                              const RunOptions& options, const Trainable& trainable,
-                             const NamedTensors& own, optim::Optimizer& optimizer,
+                             const optim::NamedTensors& own, optim::Optimizer& optimizer,
                              const json& identity) {
   const checkpoint::State state = checkpoint::load_state(checkpoint);
   check_same_run(checkpoint.folder, state.about, identity);

@@ -29,13 +29,10 @@ std::optional<checkpoint::VerifiedFolder> open_run_folder(const RunOptions& opti
 nlohmann::json identity_of(const RunOptions& options, const std::string& base_sha256,
                            const std::string& data_sha256);
 
-/// Tensors by name.
-using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
-
 /// Saves masters, moments and step number as checkpoints/step-N, and lets old checkpoints go.
 /// @param own what the trainer keeps beside these, with the masters in the file
 void save_checkpoint(const RunOptions& options, std::int64_t step, const Trainable& trainable,
-                     const NamedTensors& own, const optim::Optimizer& optimizer,
+                     const optim::NamedTensors& own, const optim::Optimizer& optimizer,
                      const nlohmann::json& identity);
 
 /// Puts a checkpoint's numbers into the masters and moments. Later checkpoints of the run's folder,
@@ -45,7 +42,7 @@ void save_checkpoint(const RunOptions& options, std::int64_t step, const Trainab
 ///         not fit
 std::int64_t load_checkpoint(const checkpoint::VerifiedFolder& checkpoint,
                              const RunOptions& options, const Trainable& trainable,
-                             const NamedTensors& own, optim::Optimizer& optimizer,
+                             const optim::NamedTensors& own, optim::Optimizer& optimizer,
                              const nlohmann::json& identity);
 
 }  // namespace hone::engine

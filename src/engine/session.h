@@ -10,7 +10,6 @@
 #include "datasets/step_feed.h"
 #include "engine/device.h"
 #include "engine/options.h"
-#include "engine/run_folder.h"
 #include "engine/suite.h"
 #include "engine/trainable.h"
 #include "model/decoder.h"
@@ -36,7 +35,7 @@ struct Session {
   optim::Schedule schedule;
   std::int64_t total_steps = 0;
   /// What the trainer itself goes on from beside masters and moments, by name; checkpoints keep it.
-  NamedTensors state = {};
+  optim::NamedTensors state = {};
   std::shared_future<std::string> base_sha256;  ///< taken beside the first steps
 
   /// See identity_of(). Waits for base_sha256.
