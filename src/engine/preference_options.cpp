@@ -36,8 +36,8 @@ void check_weights(const DpoOptions& options, Problems& problems) {
       problems.add("loss_type", fmt::format("expected {}; got {}", fmt::join(names, ", "), name));
   if (options.label_smoothing == 0.5 && std::ranges::count(options.loss_type, "robust") > 0)
     problems.add("label_smoothing",
-                 "0.5 says that labels are tossed coins, of which robust learns "
-                 "nothing; expected less");
+                 "0.5 says that labels are tossed coins, of which robust learns nothing; expected "
+                 "less");
   if (!options.loss_weights.empty() && options.loss_weights.size() != options.loss_type.size())
     problems.add("loss_weights",
                  fmt::format("{} weights for {} loss types; give one for each",
@@ -51,8 +51,8 @@ void check_sync(const DpoOptions& options, Problems& problems) {
                  fmt::format("has nothing to update where the reference is {}", options.reference));
   if (options.sync_ref_model && options.reference_cache != "off")
     problems.add("reference_cache",
-                 "cannot keep what a reference says that changes; leave it off "
-                 "with sync_ref_model");
+                 "cannot keep what a reference says that changes; leave it off with "
+                 "sync_ref_model");
 }
 
 }  // namespace
@@ -139,6 +139,10 @@ bool needs_base(const RunOptions& options) {
 
 bool lends_answers(const RunOptions& options) {
   return options.train.method == "kto" && options.kto.loss_type == "kto";
+}
+
+double length_alpha(const RunOptions& options) {
+  return options.train.method == "dpo" ? options.dpo.ld_alpha : 1.0;
 }
 
 namespace {

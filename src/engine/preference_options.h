@@ -61,6 +61,10 @@ bool needs_base(const RunOptions& options);
 /// Whether the rows of train.method are lent each other's answers (datasets/lent_answers.h).
 bool lends_answers(const RunOptions& options);
 
+/// What an answer's tokens beyond the shorter one's length weigh; 1 where train.method does not
+/// say.
+double length_alpha(const RunOptions& options);
+
 /// The options of train.method that its numbers depend on, for the identity of a run.
 nlohmann::json method_identity(const RunOptions& options);
 

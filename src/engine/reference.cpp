@@ -53,7 +53,7 @@ Reference::Reference(Session& session, const config::Loaded<RunOptions>& config,
 
   const auto folder = reference_cache_folder(wanted->reference_cache);
   if (!folder) return;
-  const std::string model = identity(session, config);
+  const std::string model = identity(session);
   const auto open = [&](const datasets::Dataset& data) -> std::optional<ReferenceCache> {
     if (data.empty()) return std::nullopt;
     documents_per_row_ = data.example(0).documents();
@@ -67,9 +67,9 @@ Reference::Reference(Session& session, const config::Loaded<RunOptions>& config,
   eval_cache_ = open(session.eval_data);
 }
 
-std::string Reference::identity(Session& session, const config::Loaded<RunOptions>& config) const {
+std::string Reference::identity(const Session& session) {
   const bool is_other = !session.base.has_value();
-  const model::RopeScalingOptions& rope = config.options.model.rope_scaling;
+  const model::RopeScalingOptions& rope = session.options.model.rope_scaling;
   Sha256 adapter;
   if (own_)
     for (const optim::Parameter& parameter : own_->parameters) {
@@ -80,7 +80,7 @@ std::string Reference::identity(Session& session, const config::Loaded<RunOption
       {"code", 1},
       {"model",
        is_other ? model::hash_of_weights(resolve_model(what_)) : session.base_sha256.get()},
-      {"kept_as", kept_as(session.decoder)},
+      {"kept_as", kept_as(*decoder_)},
       {"compute_dtype", dtype_label(session.placement.compute_dtype)},
       {"rope_scaling", rope.rope_type ? model::as_config(rope) : nullptr},
       {"adapter", own_ ? adapter.hex() : ""}};

@@ -33,7 +33,8 @@ class Reference {
 
  private:
   Tensor computed(const datasets::Batch& batch) const;
-  std::string identity(Session& session, const config::Loaded<RunOptions>& config) const;
+  /// All that its numbers depend on but the rows.
+  std::string identity(const Session& session);
   std::vector<float> all_of(const datasets::Dataset& data, std::int64_t tokens_per_batch) const;
 
   std::string what_;

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "datasets/joined.h"
 #include "datasets/lent_answers.h"
+#include "engine/length_weights.h"
 #include "engine/methods.h"
 #include "report/rows_progress.h"
 #include "tokenizer/content_hash.h"
@@ -91,10 +92,12 @@ RunData load_run_data(const RunOptions& options, const Text& text, const model::
   data.train = datasets::join(sources);
   if (!options.data.eval.empty()) data.eval = load_eval_data(options, text, spec);
   data.contract = datasets::check_contract(data.train, options.data);
-  if (lends_answers(options)) {
-    const std::int64_t limit = options.data.max_length.value_or(model::context_length(spec));
-    data.train = datasets::with_lent_answers(data.train, limit);
-    if (!data.eval.empty()) data.eval = datasets::with_lent_answers(data.eval, limit);
+  const std::int64_t limit = options.data.max_length.value_or(model::context_length(spec));
+  for (datasets::Dataset* rows : {&data.train, &data.eval}) {
+    if (rows->empty()) continue;
+    if (lends_answers(options)) *rows = datasets::with_lent_answers(*rows, limit);
+    if (const double alpha = length_alpha(options); alpha < 1)
+      *rows = with_length_weights(*rows, alpha);
   }
   return data;
 }

@@ -82,8 +82,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Combine(
         testing::Values(Method{"dpo", "dpo", {}}, Method{"kto", "kto", {}},
                         Method{"bco", "kto", {"kto.loss_type=bco"}}),
-        testing::Values(Trained{"lora", "{method: lora, r: 4, lora_dropout: 0}", {}},
-                        Trained{"dora", "{method: lora, r: 4, use_dora: true}", {}},
+        testing::Values(Trained{"lora", "{method: lora, r: 4}", {}},
+                        Trained{"dora", "{method: dora, r: 4}", {}},
                         Trained{"qlora", "{method: lora, r: 4}", {"model.quantization=nf4"}},
                         Trained{"full", "{method: full}", {}})),
     [](const auto& info) {

@@ -45,19 +45,16 @@ const std::array<Alarm, Alarms::kKinds> kAlarms = {{
      [](const Recent& r) {
        return fmt::format(
            "the margin is {:.2f}, and token by token the chosen answers gain nothing on the "
-           "rejected "
-           "ones: it grows by the answers' lengths. dpo.ld_alpha, or loss_type sigmoid_norm or "
-           "ipo, "
-           "takes the length out",
+           "rejected ones: it grows by the answers' lengths. dpo.ld_alpha, or loss_type "
+           "sigmoid_norm or ipo, takes the length out",
            r.margin);
      }},
     {[](const Recent& r) { return r.drift > kFarNats; },
      [](const Recent& r) {
        return fmt::format(
            "the policy is {:.2f} nats a token from the reference: far enough to have forgotten "
-           "what "
-           "the pairs do not show. A higher dpo.beta, a lower learning rate or fewer epochs hold "
-           "it",
+           "what the pairs do not show. A higher dpo.beta, a lower learning rate or fewer epochs "
+           "hold it",
            r.drift);
      }},
 }};

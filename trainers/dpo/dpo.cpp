@@ -26,26 +26,12 @@ loss::DpoSettings settings_of(const engine::DpoOptions& options) {
   return settings;
 }
 
-/// A micro-batch of pairs, with what is known of it before the policy is asked.
-struct Pairs {
-  datasets::Batch batch;
-  Tensor counts_D, reference_D;
-};
-
-Pairs look_up(datasets::Batch batch, const engine::Session& session,
-              const engine::Reference& reference, engine::RowsOf rows) {
-  const Tensor counts = response_counts(batch, session.decoder.device());
-  if (session.options.dpo.ld_alpha < 1) desensitise_length(batch, session.options.dpo.ld_alpha);
-  const Tensor logps = reference.logps(batch, rows);
-  return {std::move(batch), counts, logps};
-}
-
 /// [P] how likely the policy itself is to give both answers (WPO).
 Tensor policy_weights(const model::Decoder& decoder, const engine::DeviceBatch& batch,
-                      const engine::ResponseLogps& policy, const Tensor& counts_D) {
+                      const engine::ResponseLogps& policy) {
   const Tensor expected = engine::token_spread(decoder, policy.hidden_NH, batch).log_sum_squares_M;
   const Tensor mean =
-      engine::sums_by_document(policy.tokens_M.detach() - expected, batch) / counts_D;
+      engine::sums_by_document(policy.tokens_M.detach() - expected, batch) / batch.counts_D;
   return loss::wpo_weights(mean.view({-1, 2}).select(1, 0), mean.view({-1, 2}).select(1, 1));
 }
 
@@ -70,30 +56,27 @@ engine::StepReport DpoTrainer::step(std::int64_t step) {
   loss::DpoSettings settings = settings_of(dpo);
 
   // 1. The pairs of this step, and what the reference says of them.
-  datasets::StepFeed::Step rows = session.feed.step(step - 1);
+  const datasets::StepFeed::Step rows = session.feed.step(step - 1);
   settings.mean_chosen_tokens = mean_chosen_tokens(rows.micro_batches);
   double pairs = 0;
-  std::vector<Pairs> known;
-  for (datasets::Batch& micro_batch : rows.micro_batches) {
-    known.push_back(look_up(micro_batch, session, reference, engine::RowsOf::kTrain));
-    micro_batch = known.back().batch;
+  std::vector<Tensor> reference_logps;  // [D] of each micro-batch
+  for (const datasets::Batch& micro_batch : rows.micro_batches) {
+    reference_logps.push_back(reference.logps(micro_batch, engine::RowsOf::kTrain));
     pairs += static_cast<double>(micro_batch.rows());
   }
 
   // 2. L = mean over the step's pairs of −log σ(β [log π_w/ref_w − log π_l/ref_l]), or its kin.
   PairTally tally;
-  auto next = known.begin();
+  auto next = reference_logps.begin();
   engine::StepReport report =
       engine::optimizer_step(session, step, rows, [&](const engine::DeviceBatch& batch) {
-        const auto& [host, counts_D, reference_D] = *next++;
         const engine::ResponseLogps policy = engine::response_logps(session.decoder, batch);
-        const loss::PairLogps logps = pair_logps(policy.sums_D, reference_D, counts_D, host);
+        const loss::PairLogps logps = pair_logps(policy.sums_D, *next++, batch);
         const loss::PairLosses of_pairs = loss::dpo_loss(logps, settings);
         tally.add(logps, of_pairs);
-        const Tensor losses =
-            dpo.use_weighting
-                ? of_pairs.losses * policy_weights(session.decoder, batch, policy, counts_D)
-                : of_pairs.losses;
+        const Tensor losses = dpo.use_weighting
+                                  ? of_pairs.losses * policy_weights(session.decoder, batch, policy)
+                                  : of_pairs.losses;
         return losses.sum() / pairs;
       });
   report.extra = tally.metrics();
@@ -114,13 +97,12 @@ report::Metrics DpoTrainer::evaluate() {
   double entropy = 0, tokens = 0;
   engine::for_each_batch(
       session.eval_data, options.eval.tokens_per_device_batch, [&](const datasets::Batch& rows) {
-        const auto& [host, counts_D, reference_D] =
-            look_up(rows, session, reference, engine::RowsOf::kEval);
-        const engine::DeviceBatch batch = engine::to_device(host, session.decoder.device());
+        const engine::DeviceBatch batch = engine::to_device(rows, session.decoder.device());
         const engine::ResponseLogps policy = engine::response_logps(session.decoder, batch);
-        parts.push_back(pair_logps(policy.sums_D, reference_D, counts_D, host));
+        parts.push_back(
+            pair_logps(policy.sums_D, reference.logps(rows, engine::RowsOf::kEval), batch));
         if (options.dpo.use_weighting)
-          weights.push_back(policy_weights(session.decoder, batch, policy, counts_D));
+          weights.push_back(policy_weights(session.decoder, batch, policy));
         entropy += engine::token_spread(session.decoder, policy.hidden_NH, batch)
                        .entropy_M.sum()
                        .item<double>();

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "loss/dpo.h"
 
 namespace hone::dpo {
 namespace {
@@ -57,17 +56,19 @@ constexpr PairMetric kMetrics[] = {
 }  // namespace
 
 loss::PairLogps pair_logps(const Tensor& policy_D, const Tensor& reference_D,
-                           const Tensor& counts_D, const datasets::Batch& batch) {
-  HONE_ASSERT(batch.documents() == 2 * batch.rows() && std::ssize(batch.values) == batch.rows(),
-              "{} documents and {} values of {} pairs", batch.documents(), batch.values.size(),
-              batch.rows());
+                           const engine::DeviceBatch& batch) {
+  const datasets::Batch& rows = *batch.host;
+  HONE_ASSERT(rows.documents() == 2 * rows.rows() && std::ssize(rows.values) == rows.rows(),
+              "{} documents and {} values of {} pairs", rows.documents(), rows.values.size(),
+              rows.rows());
+  const Tensor counts = batch.counts_D.to(torch::kFloat32);
   return {.chosen = chosen_of(policy_D),
           .rejected = rejected_of(policy_D),
           .ref_chosen = chosen_of(reference_D),
           .ref_rejected = rejected_of(reference_D),
-          .chosen_tokens = chosen_of(counts_D),
-          .rejected_tokens = rejected_of(counts_D),
-          .margins = torch::tensor(batch.values, torch::kFloat32).to(policy_D.device())};
+          .chosen_tokens = chosen_of(counts),
+          .rejected_tokens = rejected_of(counts),
+          .margins = torch::tensor(rows.values, torch::kFloat32).to(policy_D.device())};
 }
 
 loss::PairLogps joined(const std::vector<loss::PairLogps>& parts) {
@@ -84,23 +85,6 @@ loss::PairLogps joined(const std::vector<loss::PairLogps>& parts) {
           .chosen_tokens = all(&L::chosen_tokens),
           .rejected_tokens = all(&L::rejected_tokens),
           .margins = all(&L::margins)};
-}
-
-Tensor response_counts(const datasets::Batch& batch, torch::Device device) {
-  std::vector<float> counts;
-  for (std::size_t d = 0; d < static_cast<std::size_t>(batch.documents()); ++d)
-    counts.push_back(static_cast<float>(response_tokens(batch, d)));
-  return torch::tensor(counts, torch::kFloat32).to(device);
-}
-
-void desensitise_length(datasets::Batch& batch, double ld_alpha) {
-  std::vector<std::int64_t> chosen, rejected;
-  for (std::size_t d = 0; d < static_cast<std::size_t>(batch.documents()); ++d)
-    (d % 2 == 0 ? chosen : rejected).push_back(response_tokens(batch, d));
-  const Tensor weights = loss::length_desensitised_weights(chosen, rejected, ld_alpha);
-  const auto* next = weights.const_data_ptr<float>();
-  for (float& weight : batch.weights)
-    if (weight > 0) weight *= *next++;
 }
 
 double mean_chosen_tokens(const std::vector<datasets::Batch>& micro_batches) {

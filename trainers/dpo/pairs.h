@@ -14,19 +14,11 @@ using torch::Tensor;
 
 /// Log-probabilities of a batch's pairs, with what the loss needs to know of them besides.
 /// @param policy_D, reference_D as response_logps and Reference::logps give them
-/// @param counts_D response_counts() of the batch as it was read
 loss::PairLogps pair_logps(const Tensor& policy_D, const Tensor& reference_D,
-                           const Tensor& counts_D, const datasets::Batch& batch);
+                           const engine::DeviceBatch& batch);
 
 /// Pairs of several batches as one.
 loss::PairLogps joined(const std::vector<loss::PairLogps>& parts);
-
-/// [D] f32: how many tokens of each document weigh.
-Tensor response_counts(const datasets::Batch& batch, torch::Device device);
-
-/// Multiplies the weights of each answer's tokens beyond the length of the pair's shorter one.
-/// @source arXiv:2409.06411
-void desensitise_length(datasets::Batch& batch, double ld_alpha);
 
 /// Chosen answers' tokens over pairs.
 double mean_chosen_tokens(const std::vector<datasets::Batch>& micro_batches);

@@ -151,15 +151,15 @@ report::Metrics KtoTrainer::evaluate() {
   const double measured = measure(all, session, unmoved);
 
   AnswerTally tally;
-  double loss = 0, count = 0;
+  double total = 0, count = 0;
   for (const Answers& answers : all) {
     const Tensor policy = policy_logps(session, answers.own);
     const loss::RowLosses losses = losses_of(policy, answers, kto);
     tally.add(policy, answers.desirable, losses);
-    loss += losses.losses.sum().item<double>();
+    total += losses.losses.sum().item<double>();
     count += static_cast<double>(answers.own.rows());
   }
-  report::Metrics metrics = {{"eval_loss", loss / count}};
+  report::Metrics metrics = {{"eval_loss", total / count}};
   const report::Metrics more = tally.metrics("eval_");
   metrics.insert(metrics.end(), more.begin(), more.end());
   if (const char* name = name_of_measure(kto))
