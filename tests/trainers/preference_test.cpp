@@ -44,7 +44,8 @@ TEST_P(PreferenceTrajectory, IsTrlsStepByStep) {
       if (!expected[i].contains(key)) continue;
       ASSERT_TRUE(steps[i].contains(key)) << key << " of step " << i + 1;
       const double got = steps[i][key], want = expected[i][key];
-      const bool is_difference = std::string(key).starts_with("rewards") || std::string(key) == "kl";
+      const bool is_difference =
+          std::string(key).starts_with("rewards") || std::string(key) == "kl";
       EXPECT_LE(std::abs(got - want), 1e-4 * std::abs(want) + (is_difference ? 1e-4 : 0))
           << key << " of step " << i + 1;
       ++compared;
