@@ -57,6 +57,7 @@ std::string cache_key(const std::vector<std::string>& files,
       {"stop_ids", tools.stop_ids},
       {"context_length", context_length},
       {"options", options_json(options)}};
+  for (const RecordKind kind : tools.kinds) key["kinds"].push_back(name_of(kind));
   for (std::size_t i = 0; i < files.size(); ++i)
     key["files"].push_back({std::filesystem::path(files[i]).extension().string(), file_hashes[i]});
   return sha256_hex(key.dump());

@@ -16,7 +16,7 @@ inline constexpr int kTokenCodeVersion = 1;
 /// SHA-256 over everything that shapes the tokens and weights of a data set: the content of the
 /// files in their order, the kind of each (its extension), the tokenizer, the text of the chat
 /// template, the options of section `data` except those that only choose, order or judge rows, the
-/// limits of the model, and kTokenCodeVersion.
+/// kinds of rows that are taken, the limits of the model, and kTokenCodeVersion.
 std::string cache_key(const std::vector<std::string>& files,
                       const std::vector<std::string>& file_hashes, const DataOptions& options,
                       const TextTools& tools, std::int64_t context_length);

@@ -12,8 +12,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 /// Raised with every change of what stands in a file, or where.
-constexpr int kFormatVersion = 3;
-constexpr const char* kDatasets[] = {"ids", "runs", "rows"};
+constexpr int kFormatVersion = 4;
+constexpr const char* kDatasets[] = {"ids", "runs", "values", "rows"};
 
 template <class Struct, class Value = std::int64_t>
 struct Number {
@@ -26,7 +26,9 @@ constexpr Number<RowCounts> kCounts[] = {{"read", &RowCounts::read},
                                          {"dropped_overlong", &RowCounts::dropped_overlong},
                                          {"truncated", &RowCounts::truncated},
                                          {"split", &RowCounts::split},
-                                         {"longest", &RowCounts::longest}};
+                                         {"longest", &RowCounts::longest},
+                                         {"desirable", &RowCounts::desirable},
+                                         {"undesirable", &RowCounts::undesirable}};
 
 constexpr Number<RowTotals> kTotals[] = {{"rows", &RowTotals::rows},
                                          {"tokens", &RowTotals::tokens},
@@ -56,13 +58,26 @@ void take_from(const Json& json, const Number<Struct, Value> (&numbers)[N], Stru
   for (const auto& number : numbers) values.*number.member = json.at(number.name);
 }
 
+template <std::size_t N>
+Json to_json(const std::array<CountedRows, N>& counts) {
+  Json list = Json::array();
+  for (const CountedRows& count : counts)
+    list.push_back({{"rows", count.rows}, {"first", count.first}});
+  return list;
+}
+
+template <std::size_t N>
+void from_json(const Json& list, std::array<CountedRows, N>& counts) {
+  for (std::size_t i = 0; i < N; ++i) counts[i] = {list.at(i).at("rows"), list.at(i).at("first")};
+}
+
 Json to_json(const CacheManifest& manifest) {
   Json json = {{"format_version", kFormatVersion},   {"key", manifest.key},
                {"files", manifest.info.files},       {"data_sha256", manifest.info.sha256},
                {"stop_ids", manifest.info.stop_ids}, {"ids_are_16_bit", manifest.is_narrow}};
   add_to(json["counts"], kCounts, manifest.info.counts);
-  for (const ChangeCount& count : manifest.info.counts.changes)
-    json["counts"]["template_changes"].push_back({{"rows", count.rows}, {"first", count.first}});
+  json["counts"]["template_changes"] = to_json(manifest.info.counts.changes);
+  json["counts"]["flawed"] = to_json(manifest.info.counts.flawed);
   add_to(json["totals"], kTotals, manifest.totals);
   add_to(json["totals"], kWeights, manifest.totals);
   for (std::size_t i = 0; i < std::size(kDatasets); ++i)
@@ -77,10 +92,8 @@ CacheManifest from_json(const Json& json) {
   manifest.info.sha256 = json.at("data_sha256");
   json.at("stop_ids").get_to(manifest.info.stop_ids);
   take_from(json.at("counts"), kCounts, manifest.info.counts);
-  for (std::size_t kind = 0; kind < kTemplateChangeKinds; ++kind) {
-    const Json& stored = json.at("counts").at("template_changes").at(kind);
-    manifest.info.counts.changes[kind] = {stored.at("rows"), stored.at("first")};
-  }
+  from_json(json.at("counts").at("template_changes"), manifest.info.counts.changes);
+  from_json(json.at("counts").at("flawed"), manifest.info.counts.flawed);
   take_from(json.at("totals"), kTotals, manifest.totals);
   take_from(json.at("totals"), kWeights, manifest.totals);
   manifest.is_narrow = json.at("ids_are_16_bit");

@@ -15,8 +15,8 @@ struct CacheManifest {
   DatasetInfo info;
   RowTotals totals;
   bool is_narrow = false;               ///< ids are u16, else i32
-  std::array<std::int64_t, 3> sizes{};  ///< items of ids, runs, rows
-  std::array<std::string, 3> hashes{};  ///< what BlockWriter::finish gave for them
+  std::array<std::int64_t, 4> sizes{};  ///< items of ids, runs, values, rows
+  std::array<std::string, 4> hashes{};  ///< what BlockWriter::finish gave for them
 };
 
 void write_manifest(const CacheManifest& manifest, io::Hdf5File& file);

@@ -28,6 +28,7 @@ class Examination {
       find_share();
     }
     find_straddling();
+    find_equal_labels();
     return std::move(report_);
   }
 
@@ -92,6 +93,22 @@ class Examination {
         "with data.max_straddling_rows",
         dataset_.where(row), dataset_.facts(row).straddling_tokens, totals_.straddling_rows,
         totals_.rows, 100 * report_.straddling_row_share(), 100 * options_.max_straddling_rows);
+  }
+
+  /// What is told apart by nothing cannot be learnt to tell apart.
+  void find_equal_labels() {
+    const RowCounts& counts = dataset_.counts();
+    const std::int64_t labelled = counts.desirable + counts.undesirable;
+    if (labelled == 0 || (counts.desirable > 0 && counts.undesirable > 0)) return;
+    const std::string what = fmt::format(
+        "{}: the label is {}, here and in all {} rows, so there is nothing to tell apart. Add rows "
+        "of the other label, or train on these with train.method: sft",
+        dataset_.where(0), counts.desirable > 0, labelled);
+    if (options_.flawed_rows == "drop") {
+      log::warn("{}", what);
+    } else {
+      add("{} (data.flawed_rows: drop makes a warning of this)", what);
+    }
   }
 
   const Dataset& dataset_;

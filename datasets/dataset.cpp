@@ -27,6 +27,11 @@ class RowsInMemory : public RowStore {
 
 }  // namespace
 
+void CountedRows::add(const CountedRows& more) {
+  if (rows == 0) first = more.first;
+  rows += more.rows;
+}
+
 void RowCounts::add(const RowCounts& more) {
   read += more.read;
   rendered += more.rendered;
@@ -34,10 +39,10 @@ void RowCounts::add(const RowCounts& more) {
   truncated += more.truncated;
   split += more.split;
   longest = std::max(longest, more.longest);
-  for (std::size_t kind = 0; kind < kTemplateChangeKinds; ++kind) {
-    if (changes[kind].rows == 0) changes[kind].first = more.changes[kind].first;
-    changes[kind].rows += more.changes[kind].rows;
-  }
+  desirable += more.desirable;
+  undesirable += more.undesirable;
+  for (std::size_t kind = 0; kind < changes.size(); ++kind) changes[kind].add(more.changes[kind]);
+  for (std::size_t flaw = 0; flaw < flawed.size(); ++flaw) flawed[flaw].add(more.flawed[flaw]);
 }
 
 Dataset::Dataset(DatasetInfo info, RowTotals totals, std::vector<std::int64_t> lengths,
@@ -85,10 +90,16 @@ std::vector<std::string> describe_changes(const RowCounts& counts) {
       "takes white space off the messages' ends"};
   std::vector<std::string> lines;
   for (std::size_t kind = 0; kind < kKinds.size(); ++kind) {
-    const ChangeCount& count = counts.changes[kind];
+    const CountedRows& count = counts.changes[kind];
     if (count.rows == 0) continue;
     lines.push_back(fmt::format("the chat template {} in {} of {} rows; the first: {}",
                                 kKinds[kind], count.rows, counts.rendered, count.first));
+  }
+  for (std::size_t flaw = 0; flaw < kFlaws; ++flaw) {
+    const CountedRows& count = counts.flawed[flaw];
+    if (count.rows == 0) continue;
+    lines.push_back(fmt::format("{} of {} rows {} are left out; the first: {}", count.rows,
+                                counts.read, kFlawNames[flaw], count.first));
   }
   return lines;
 }
@@ -104,6 +115,8 @@ std::string summary(const Dataset& dataset) {
     if (count > 0) text += fmt::format("; {} {}", count, what);
   };
   add(dataset.counts().dropped_overlong, "rows left out as too long");
+  for (std::size_t flaw = 0; flaw < kFlaws; ++flaw)
+    add(dataset.counts().flawed[flaw].rows, fmt::format("rows {} left out", kFlawNames[flaw]));
   add(dataset.counts().truncated, "rows cut as too long");
   add(dataset.counts().split, "documents cut into several rows");
   add(totals.straddling_rows, "rows with a token across the border of prompt and response");

@@ -7,16 +7,19 @@
 #include <vector>
 
 #include "datasets/example.h"
+#include "datasets/flawed_row.h"
 #include "datasets/row_facts.h"
 
 namespace hone::datasets {
 
-/// Rows in which a chat template changed something of one kind.
-struct ChangeCount {
+/// Rows of one kind of trouble: in which a chat template changed something, or that are flawed.
+struct CountedRows {
   std::int64_t rows = 0;
   std::string first = {};  ///< where, and what: the first of them
 
-  bool operator==(const ChangeCount&) const = default;
+  /// Takes in those of the rows that come next.
+  void add(const CountedRows& more);
+  bool operator==(const CountedRows&) const = default;
 };
 
 /// What became of the rows of the files, before they were rows of a data set.
@@ -27,7 +30,9 @@ struct RowCounts {
   std::int64_t truncated = 0;         ///< longer than the limit, cut to it
   std::int64_t split = 0;             ///< longer than the limit, cut into several
   std::int64_t longest = 0;           ///< tokens of the longest row, before any cut
-  std::array<ChangeCount, kTemplateChangeKinds> changes = {};  ///< by TemplateChange::Kind
+  std::int64_t desirable = 0, undesirable = 0;                 ///< unpaired rows by their label
+  std::array<CountedRows, kTemplateChangeKinds> changes = {};  ///< by TemplateChange::Kind
+  std::array<CountedRows, kFlaws> flawed = {};                 ///< left out, by Flaw
 
   /// Takes in what became of the rows that come next.
   void add(const RowCounts& more);
@@ -89,7 +94,8 @@ std::string content_hash(const std::vector<std::string>& file_hashes);
 /// A data set whose rows are in memory.
 Dataset in_memory(DatasetInfo info, std::vector<Example> examples);
 
-/// A line for each kind of change that a chat template made: how many rows, and the first of them.
+/// A line for each kind of change that a chat template made, and for each kind of flaw that rows
+/// were left out for: how many rows, and the first of them.
 std::vector<std::string> describe_changes(const RowCounts& counts);
 
 /// One line that says how much there is and what was left out.

@@ -3,7 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <filesystem>
+#include <cstdlib>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -50,6 +50,14 @@ std::vector<std::string> expand_files(const std::vector<std::string>& names) {
   for (const std::string& name : names)
     for (std::string& file : expand(name)) files.push_back(std::move(file));
   return files;
+}
+
+std::optional<fs::path> user_cache_folder(const std::string& kind) {
+  if (const char* base = std::getenv("XDG_CACHE_HOME"); base != nullptr && *base == '/')
+    return fs::path(base) / "hone" / kind;
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/')
+    return fs::path(home) / ".cache" / "hone" / kind;
+  return std::nullopt;
 }
 
 }  // namespace hone::datasets

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,5 +12,9 @@ namespace hone::datasets {
 /// the names keep their order.
 /// @throws DataError for a name that leads to nothing, saying what was looked for
 std::vector<std::string> expand_files(const std::vector<std::string>& names);
+
+/// Where the user's caches of a kind lie: $XDG_CACHE_HOME/hone/KIND, else ~/.cache/hone/KIND;
+/// nothing where the system says neither.
+std::optional<std::filesystem::path> user_cache_folder(const std::string& kind);
 
 }  // namespace hone::datasets

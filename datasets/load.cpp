@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <optional>
 #include <utility>
@@ -33,15 +32,6 @@ Dataset load_into_memory(const LoadRequest& request) {
   return in_memory(std::move(info), std::move(examples));
 }
 
-/// Where `auto` puts caches; nothing where the system does not say.
-std::optional<fs::path> user_folder() {
-  if (const char* base = std::getenv("XDG_CACHE_HOME"); base != nullptr && *base == '/')
-    return fs::path(base) / "hone" / "tokens";
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/')
-    return fs::path(home) / ".cache" / "hone" / "tokens";
-  return std::nullopt;
-}
-
 bool can_write_in(const fs::path& folder) {
   try {
     make_folder(folder);
@@ -58,7 +48,7 @@ std::optional<fs::path> cache_folder(const std::vector<std::string>& files,
   if (options.cache == "off") return std::nullopt;
   if (options.cache != "auto") return options.cache;
   if (bytes_of(expand_files(files)) < kSmallDataBytes) return std::nullopt;
-  const std::optional<fs::path> folder = user_folder();
+  const std::optional<fs::path> folder = user_cache_folder("tokens");
   if (folder && can_write_in(*folder)) return folder;
   log::warn(
       "data.cache: auto: {} cannot be written, so the rows are kept in memory; name a folder "

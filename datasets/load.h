@@ -9,6 +9,7 @@
 
 #include "datasets/dataset.h"
 #include "datasets/options.h"
+#include "datasets/record.h"
 
 namespace hone::tokenizer {
 class ChatTemplate;
@@ -17,7 +18,7 @@ class Tokenizer;
 
 namespace hone::datasets {
 
-/// What turns text into tokens. Files of rows that are tokens already need none of it.
+/// What turns rows into tokens. Files of rows that are tokens already need no tokenizer.
 struct TextTools {
   const tokenizer::Tokenizer* tokenizer = nullptr;
   const tokenizer::ChatTemplate* chat_template = nullptr;
@@ -25,6 +26,8 @@ struct TextTools {
   std::vector<std::int32_t> stop_ids = {};  ///< end a response where the model is served
   /// Of what the tokenizer was read from (tokenizer::content_hash); a token cache needs it.
   std::string tokenizer_sha256 = {};
+  /// What rows may be: what the training method trains on.
+  std::vector<RecordKind> kinds = document_kinds();
 };
 
 /// How far reading is. Bytes are those of the files as they lie on the disk.

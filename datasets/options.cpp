@@ -103,10 +103,18 @@ Table<DataOptions> make_table() {
                 "Longest row; null: the model's context."),
           field("overlong", &O::overlong, "drop", choices({"drop", "truncate", "split", "error"}),
                 "What becomes of a longer row; all but error is counted and reported. truncate "
-                "keeps its beginning, and drops it where no trained token is left. split cuts "
+                "keeps its beginning (of a pair, each answer's with the prompt), and drops it "
+                "where no trained "
+                "token is left. split cuts "
                 "documents (formats text and tokens) into rows of max_length tokens, each of "
                 "which begins with the last token of the one before, so that every token is "
                 "predicted once; rows of other formats are dropped."),
+          field("flawed_rows", &O::flawed_rows, "error", choices({"error", "drop"}),
+                "What becomes of rows of answers that teach nothing, or something else than they "
+                "seem to: a pair of equal answers or of answers to different prompts, an empty "
+                "answer. error: they are refused, with their places. drop: they are left out, "
+                "counted and reported. Labels of unpaired rows that are all alike are refused by "
+                "the one, and a warning with the other."),
           field("train_on", &O::train_on, {"all"}, kScalarOrList,
                 "Which messages of a conversation are trained on. all: the assistant's. last: the "
                 "last one of the assistant. A list of roles, as [assistant, tool]: every message "

@@ -23,6 +23,7 @@ struct DataOptions {
   std::map<std::string, std::string> columns;
   std::optional<std::int64_t> max_length;
   std::string overlong;
+  std::string flawed_rows;
   std::vector<std::string> train_on;  ///< {"all"}, {"last"}, or roles
   double prompt_loss_weight;
   bool shuffle;

@@ -2,7 +2,7 @@
 #include <string>
 #include <utility>
 
-#include "base/error.h"
+#include "datasets/flawed_row.h"
 #include "datasets/format_fields.h"
 #include "datasets/formats.h"
 #include "io/utf8.h"
@@ -31,7 +31,7 @@ Pair split_conversations(const Row& chosen, const Row& rejected) {
   std::size_t common = 0;
   const std::size_t most = std::min(chosen.size(), rejected.size()) - 1;
   while (common < most && chosen[common] == rejected[common]) ++common;
-  HONE_CHECK(DataError, common > 0,
+  HONE_CHECK(PromptsDiffer, common > 0,
              "the conversations \"chosen\" and \"rejected\" have no message in common at their "
              "beginning, so there is no prompt; give it under \"prompt\"");
   return {front(chosen, common), tail(chosen, common), tail(rejected, common)};
@@ -43,11 +43,11 @@ Pair split_texts(const std::string& chosen, const std::string& rejected) {
   auto common = static_cast<std::size_t>(at - chosen.begin());
   while (common > 0 && common < chosen.size() && io::is_utf8_continuation(chosen[common])) --common;
   if (common > 0 && chosen[common - 1] == ' ') --common;
-  HONE_CHECK(DataError, common > 0,
+  HONE_CHECK(PromptsDiffer, common > 0,
              "the texts \"chosen\" and \"rejected\" do not begin alike, so there is no prompt; "
              "give it under \"prompt\"");
   HONE_CHECK(
-      DataError, common < chosen.size() && common < rejected.size(),
+      EmptyAnswer, common < chosen.size() && common < rejected.size(),
       "one of the texts \"chosen\" and \"rejected\" is the beginning of the other, so it has "
       "no answer of its own; give the prompt under \"prompt\"");
   return {chosen.substr(0, common), chosen.substr(common), rejected.substr(common)};
@@ -56,11 +56,15 @@ Pair split_texts(const std::string& chosen, const std::string& rejected) {
 /// A prompt that is a text beside answers that are conversations: the first message of each of
 /// them, as UltraFeedback has it.
 Pair split_repeated_prompt(const Row& prompt, const Row& chosen, const Row& rejected) {
-  const bool is_repeated = chosen.size() > 1 && rejected.size() > 1 && chosen[0] == rejected[0] &&
-                           find_value(chosen[0], "content") != nullptr &&
-                           chosen[0]["content"] == prompt;
-  HONE_CHECK(DataError, is_repeated,
+  const auto repeats = [&](const Row& answer) {
+    const Row* content = find_value(answer[0], "content");
+    return answer.size() > 1 && content != nullptr && *content == prompt;
+  };
+  HONE_CHECK(DataError, repeats(chosen) || repeats(rejected),
              "\"prompt\" is a text and \"chosen\" a list of messages; write both the same way");
+  HONE_CHECK(PromptsDiffer, chosen[0] == rejected[0],
+             "\"chosen\" and \"rejected\" begin with different messages, so the pair compares two "
+             "prompts");
   return split_conversations(chosen, rejected);
 }
 
@@ -69,11 +73,14 @@ Pair pair_of(const Row& row) {
   HONE_CHECK(DataError, chosen.is_text == rejected.is_text,
              "one of \"chosen\" and \"rejected\" is a text and the other one a list of messages; "
              "write both the same way");
-  HONE_CHECK(DataError, !chosen.value.empty() && !rejected.value.empty(),
-             "\"chosen\" or \"rejected\" has no messages; remove the row");
-  if (find_value(row, "prompt") == nullptr)
+  HONE_CHECK(EmptyAnswer, !chosen.value.empty() && !rejected.value.empty(),
+             "\"chosen\" or \"rejected\" has no messages");
+  if (find_value(row, "prompt") == nullptr) {
+    HONE_CHECK(EqualAnswers, chosen.value != rejected.value,
+               "\"chosen\" and \"rejected\" are the same, so the pair compares nothing");
     return chosen.is_text ? split_texts(chosen.value, rejected.value)
                           : split_conversations(chosen.value, rejected.value);
+  }
   Turns prompt = turns_at(row, "prompt");
   if (prompt.is_text && !chosen.is_text)
     return split_repeated_prompt(prompt.value, chosen.value, rejected.value);

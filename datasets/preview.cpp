@@ -95,6 +95,16 @@ std::string preview(const Example& example, const Tokenizer& tokenizer, const Pr
   return shown;
 }
 
+std::string preview_row(const Example& example, const Tokenizer& tokenizer,
+                        const PreviewStyle& style) {
+  std::string shown;
+  for (std::int64_t d = 0; d < example.documents(); ++d) {
+    if (d > 0) shown += fmt::format("\n-- document {} --\n", d + 1);
+    shown += preview(document_of(example, d), tokenizer, style);
+  }
+  return shown;
+}
+
 std::vector<std::string> token_texts(const Example& example, const Tokenizer& tokenizer) {
   std::vector<std::string> texts;
   for (std::size_t t = 0; t < example.ids.size(); ++t)

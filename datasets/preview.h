@@ -23,6 +23,10 @@ struct PreviewStyle {
 std::string preview(const Example& example, const tokenizer::Tokenizer& tokenizer,
                     const PreviewStyle& style);
 
+/// The same of a row's documents, each on lines of its own.
+std::string preview_row(const Example& example, const tokenizer::Tokenizer& tokenizer,
+                        const PreviewStyle& style);
+
 /// The same, plainly.
 inline std::string preview(const Example& example, const tokenizer::Tokenizer& tokenizer,
                            bool colour) {

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 #include <string_view>
+#include <vector>
 
 namespace hone::datasets {
 
@@ -22,6 +23,9 @@ enum class RecordKind {
   kScored,        ///< {"prompt"?, "completion", "score"}, or {"messages", "score"}
   kStepwise,      ///< {"prompt": text, "completions": [text, …], "labels": [bool, …]}
 };
+
+/// The kinds that are one text to learn: conversations, completions, texts, tokens.
+const std::vector<RecordKind>& document_kinds();
 
 /// "conversation", "completion", …
 std::string_view name_of(RecordKind kind);

@@ -13,8 +13,17 @@ double weight_of(const Example& example) {
   return sum;
 }
 
-void count_stops(const Example& example, std::span<const std::int32_t> stop_ids, RowFacts& facts) {
-  for (std::size_t t = 1; t < example.ids.size(); ++t) {
+/// What the mask contract asks of each document by itself.
+struct DocumentFacts {
+  std::int32_t trained_tokens = 0, trained_stops = 0, dangling_stops = 0;
+};
+
+DocumentFacts look_at(const Example& example, std::int64_t document,
+                      std::span<const std::int32_t> stop_ids) {
+  DocumentFacts facts;
+  const auto end = static_cast<std::size_t>(example.document_end(document));
+  for (auto t = static_cast<std::size_t>(example.document_begin(document)) + 1; t < end; ++t) {
+    facts.trained_tokens += example.is_trained(t);
     if (std::find(stop_ids.begin(), stop_ids.end(), example.ids[t]) == stop_ids.end()) continue;
     if (example.is_trained(t)) {
       ++facts.trained_stops;
@@ -22,6 +31,7 @@ void count_stops(const Example& example, std::span<const std::int32_t> stop_ids,
       ++facts.dangling_stops;
     }
   }
+  return facts;
 }
 
 }  // namespace
@@ -35,10 +45,16 @@ RowFacts facts_of(const Example& example, std::span<const std::int32_t> stop_ids
                     .weight = weight_of(example),
                     .file = example.file,
                     .length = static_cast<std::int32_t>(example.length()),
-                    .trained_tokens = static_cast<std::int32_t>(example.trained_tokens()),
                     .straddling_tokens = example.straddling_tokens,
                     .prompt_differs = example.prompt_differs};
-  count_stops(example, stop_ids, facts);
+  for (std::int64_t d = 0; d < example.documents(); ++d) {
+    const DocumentFacts document = look_at(example, d, stop_ids);
+    facts.trained_tokens += document.trained_tokens;
+    facts.untrained_documents += document.trained_tokens == 0;
+    facts.dangling_stops += document.dangling_stops;
+    facts.trained_stops =
+        d == 0 ? document.trained_stops : std::min(facts.trained_stops, document.trained_stops);
+  }
   return facts;
 }
 
@@ -54,7 +70,7 @@ void RowTotals::add(const RowFacts& facts) {
     if (is_culprit && first < 0) first = place;
     return is_culprit;
   };
-  untrained_rows += note(facts.trained_tokens == 0, first_untrained);
+  untrained_rows += note(facts.untrained_documents > 0, first_untrained);
   straddling_rows += note(facts.straddling_tokens > 0, first_straddling);
   note(facts.dangling_stops > 0, first_dangling_stop);
 

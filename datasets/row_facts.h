@@ -15,9 +15,11 @@ struct RowFacts {
   std::int32_t length = 0;
   std::int32_t trained_tokens = 0;     ///< see Example::trained_tokens
   std::int32_t straddling_tokens = 0;  ///< lie across the border between prompt and response
-  std::int32_t trained_stops = 0;      ///< stop tokens that are trained
-  std::int32_t dangling_stops = 0;     ///< stop tokens behind a trained stretch, not trained
-  std::int32_t prompt_differs = 0;     ///< 1: see Example::prompt_differs
+  std::int32_t trained_stops =
+      0;  ///< stop tokens that are trained, in the document with the fewest
+  std::int32_t dangling_stops = 0;       ///< stop tokens behind a trained stretch, not trained
+  std::int32_t prompt_differs = 0;       ///< 1: see Example::prompt_differs
+  std::int32_t untrained_documents = 0;  ///< have no trained token
 
   bool operator==(const RowFacts&) const = default;
 };
@@ -30,7 +32,7 @@ struct RowTotals {
   std::int64_t rows = 0;
   std::int64_t tokens = 0;
   std::int64_t trained_tokens = 0;
-  std::int64_t untrained_rows = 0;   ///< have no trained token
+  std::int64_t untrained_rows = 0;   ///< have a document without a trained token
   std::int64_t straddling_rows = 0;  ///< have a token across the border of prompt and response
   std::int64_t prompt_differs = 0;   ///< rows whose prompt a server would write otherwise
   std::int64_t trained_stops = 0;

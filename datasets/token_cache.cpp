@@ -20,7 +20,8 @@ class CachedRows : public RowStore {
         is_narrow_(manifest.is_narrow),
         ids_(file, "ids", id_type(is_narrow_), manifest.sizes[0], manifest.hashes[0]),
         runs_(file, "runs", run_type(), manifest.sizes[1], manifest.hashes[1]),
-        rows_(file, "rows", row_type(), manifest.sizes[2], manifest.hashes[2]) {}
+        values_(file, "values", value_type(), manifest.sizes[2], manifest.hashes[2]),
+        rows_(file, "rows", row_type(), manifest.sizes[3], manifest.hashes[3]) {}
 
   Example example(std::int64_t i) const override {
     return or_remove<Example>([&] { return read_example(i); });
@@ -46,6 +47,7 @@ class CachedRows : public RowStore {
   void verify() const {
     ids_.verify_all();
     runs_.verify_all();
+    values_.verify_all();
     rows_.verify_all();
   }
 
@@ -67,6 +69,8 @@ class CachedRows : public RowStore {
     std::vector<Run> runs(static_cast<std::size_t>(stored.runs));
     runs_.read(stored.first_run, stored.runs, runs.data());
     set_runs(runs, example);
+    example.values.resize(static_cast<std::size_t>(stored.values));
+    values_.read(stored.first_value, stored.values, example.values.data());
     return example;
   }
 
@@ -100,7 +104,7 @@ class CachedRows : public RowStore {
 
   std::filesystem::path path_;
   bool is_narrow_;
-  BlockReader ids_, runs_, rows_;
+  BlockReader ids_, runs_, values_, rows_;
 };
 
 /// Runs `read`; what goes wrong in it is the file's fault, and named.

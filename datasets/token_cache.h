@@ -20,13 +20,14 @@ class CacheError : public DataError {
 /// Writes the rows of a data set into a new HDF5 file, in constant memory:
 ///
 ///   ids       u16 or i32, the tokens of all rows end to end
-///   runs      (end, weight, response) stretches of a row's tokens that weigh alike
-///   rows      one record a row: where its ids and runs begin, and its RowFacts
+///   runs      (end, weight, response, document) stretches of a row's tokens that weigh alike
+///   values    f32, what the rows say of their answers
+///   rows      one record a row: where its ids, runs and values begin, and its RowFacts
 ///   manifest  JSON: versions, key, files with their hashes, counts, totals
 ///
-/// ids, runs and rows are cut into blocks of kBlockBytes. The SHA-256 of each block stands in
-/// ids_sha256, runs_sha256 and rows_sha256, theirs in the manifest, and its in the attribute
-/// `sha256`: whoever knows that one knows the file.
+/// The first four are cut into blocks of kBlockBytes. The SHA-256 of each block stands in
+/// NAME_sha256, theirs in the manifest, and its in the attribute `sha256`: whoever knows that one
+/// knows the file.
 class TokenCacheWriter {
  public:
   /// @param vocab_size ids are below it; 0: not known
@@ -51,7 +52,7 @@ class TokenCacheWriter {
 inline constexpr std::int64_t kBlockBytes = std::int64_t{128} << 10;
 
 /// Opens a cache. Memory does not grow with the tokens, only by the rows' lengths. The records of
-/// the rows are checked against their hashes now, ids and runs when a row of their block is read
+/// the rows are checked against their hashes now, the rest when a row of their block is read
 /// for the first time.
 /// @param key   what the file has to be for
 /// @param files the names that messages call the files of rows; they may have moved

@@ -17,18 +17,19 @@ struct TokenCacheWriter::State {
         stop_ids(std::move(stops)),
         ids(file, "ids", id_type(has_narrow_ids)),
         runs(file, "runs", run_type()),
+        values(file, "values", value_type()),
         rows(file, "rows", row_type()) {}
 
-  void add_ids(const std::vector<std::int32_t>& values) {
-    if (!is_narrow) return ids.append(values.data(), std::ssize(values));
-    narrow_ids.assign(values.begin(), values.end());
+  void add_ids(const std::vector<std::int32_t>& more) {
+    if (!is_narrow) return ids.append(more.data(), std::ssize(more));
+    narrow_ids.assign(more.begin(), more.end());
     ids.append(narrow_ids.data(), std::ssize(narrow_ids));
   }
 
   io::Hdf5File file;
   bool is_narrow;
   std::vector<std::int32_t> stop_ids;
-  BlockWriter ids, runs, rows;
+  BlockWriter ids, runs, values, rows;
   RowTotals totals;
   std::vector<std::uint16_t> narrow_ids;  // room for one row
 };
@@ -53,9 +54,12 @@ void TokenCacheWriter::add(const Example& example) {
   StoredRow row = stored_row(facts);
   row.first_id = s.ids.size();
   row.first_run = s.runs.size();
+  row.first_value = s.values.size();
   row.runs = static_cast<std::int32_t>(runs.size());
+  row.values = static_cast<std::int32_t>(example.values.size());
   s.add_ids(example.ids);
   s.runs.append(runs.data(), std::ssize(runs));
+  s.values.append(example.values.data(), std::ssize(example.values));
   s.rows.append(&row, 1);
   s.totals.add(facts);
 }
@@ -65,8 +69,8 @@ void TokenCacheWriter::finish(const std::string& key, const DatasetInfo& info) {
   CacheManifest manifest = {.key = key, .info = info, .totals = s.totals};
   manifest.info.stop_ids = s.stop_ids;
   manifest.is_narrow = s.is_narrow;
-  manifest.sizes = {s.ids.size(), s.runs.size(), s.rows.size()};
-  manifest.hashes = {s.ids.finish(), s.runs.finish(), s.rows.finish()};
+  manifest.sizes = {s.ids.size(), s.runs.size(), s.values.size(), s.rows.size()};
+  manifest.hashes = {s.ids.finish(), s.runs.finish(), s.values.finish(), s.rows.finish()};
   write_manifest(manifest, s.file);
   s.file.close();
 }

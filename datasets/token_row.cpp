@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "datasets/flawed_row.h"
 #include "datasets/record_example.h"
 
 namespace hone::datasets {
@@ -38,18 +39,17 @@ const Row& companion_at(const Row& row, std::string_view key, std::size_t size) 
   return array;
 }
 
-std::vector<std::int32_t> read_ids(const Row& row, std::int64_t vocab_size) {
-  const Row& array = array_at(row, "input_ids");
-  HONE_CHECK(DataError, !array.empty(), "\"input_ids\" is empty; remove the row");
+std::vector<std::int32_t> read_ids(const Row& row, std::string_view key, std::int64_t vocab_size) {
+  const Row& array = array_at(row, key);
   const std::int64_t limit = vocab_size > 0 ? vocab_size : std::numeric_limits<std::int32_t>::max();
   std::vector<std::int32_t> ids;
   ids.reserve(array.size());
   for (std::size_t i = 0; i < array.size(); ++i) {
-    const std::int64_t id = integer_at(array, i, "input_ids");
+    const std::int64_t id = integer_at(array, i, key);
     HONE_CHECK(DataError, id >= 0 && id < limit,
-               "input_ids[{}] is {}, expected an id from 0 to {}; tokenise the rows with the "
-               "tokenizer of this model",
-               i, array[i].dump(), limit - 1);
+               "{}[{}] is {}, expected an id from 0 to {}; tokenise the rows with the tokenizer of "
+               "this model",
+               key, i, array[i].dump(), limit - 1);
     ids.push_back(static_cast<std::int32_t>(id));
   }
   return ids;
@@ -118,7 +118,8 @@ Example read_token_row(const Row& row, const RowContext& context) {
              "the row has \"labels\" and \"completion_mask\"; keep the one that is meant");
   if (!has_labels && !has_mask) refuse_other_masks(row);
   Example example;
-  example.ids = read_ids(row, context.tools.vocab_size);
+  example.ids = read_ids(row, "input_ids", context.tools.vocab_size);
+  HONE_CHECK(DataError, !example.ids.empty(), "\"input_ids\" is empty; remove the row");
   refuse_padding(row, example.ids.size());
   if (has_labels) {
     example.responses = read_labels(row, example.ids);
@@ -130,6 +131,19 @@ Example read_token_row(const Row& row, const RowContext& context) {
   const float prompt = has_labels ? 0 : static_cast<float>(context.options.prompt_loss_weight);
   for (const std::uint8_t is_response : example.responses)
     example.weights.push_back(is_response ? 1.0f : prompt);
+  return example;
+}
+
+Example read_token_answer(const Row& row, const char* answer, const RowContext& context) {
+  Example example;
+  example.ids = read_ids(row, "prompt_ids", context.tools.vocab_size);
+  const auto prompt = example.ids.size();
+  const std::vector<std::int32_t> ids = read_ids(row, answer, context.tools.vocab_size);
+  HONE_CHECK(EmptyAnswer, !ids.empty(), "\"{}\" is empty, so there is no answer", answer);
+  example.ids.insert(example.ids.end(), ids.begin(), ids.end());
+  example.responses.assign(prompt, 0);
+  example.responses.resize(example.ids.size(), 1);
+  example.weights.assign(example.responses.begin(), example.responses.end());
   return example;
 }
 

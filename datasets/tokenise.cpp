@@ -58,9 +58,31 @@ Example part_of(const Example& example, std::int64_t begin, std::int64_t limit) 
   return {.ids = cut(example.ids),
           .weights = cut(example.weights),
           .responses = cut(example.responses),
+          .values = example.values,
           .straddling_tokens = example.straddling_tokens,
           .prompt_differs = example.prompt_differs,
           .changes = example.changes};
+}
+
+/// Each document's first `limit` tokens.
+Example beginning_of(const Example& example, std::int64_t limit) {
+  if (example.documents() == 1) return part_of(example, 0, limit);
+  std::vector<Example> documents;
+  for (std::int64_t d = 0; d < example.documents(); ++d)
+    documents.push_back(part_of(document_of(example, d), 0, limit));
+  Example cut = joined(documents);
+  cut.values = example.values;
+  cut.straddling_tokens = example.straddling_tokens;
+  cut.prompt_differs = example.prompt_differs;
+  cut.changes = example.changes;
+  return cut;
+}
+
+/// A row that was cut and has no answer left, or, of a pair, nothing that tells the answers apart.
+bool is_spoilt(const Example& cut) {
+  if (cut.documents() == 1) return cut.trained_tokens() == 0;
+  const Example first = document_of(cut, 0), second = document_of(cut, 1);
+  return first.trained_tokens() == 0 || second.trained_tokens() == 0 || first.ids == second.ids;
 }
 
 /// Rows of `limit` tokens, each beginning with the last token of the one before: the first token of
@@ -189,10 +211,23 @@ class BlockTokeniser {
     ++done.counts.read;
     try {
       add_example(std::move(value), number, block, done);
+    } catch (const FlawedRow& error) {
+      add_flawed(error, block.reader->where(number), done);
     } catch (const DataError& error) {
       done.problems.push_back(fmt::format("{}: {}", block.reader->where(number), error.what()));
     } catch (const ConfigError& error) {
       throw ConfigError(fmt::format("{}: {}", block.reader->where(number), error.what()));
+    }
+  }
+
+  void add_flawed(const FlawedRow& error, const std::string& where, ExampleBlock& done) const {
+    const std::string what = fmt::format("{}: {}", where, error.what());
+    if (context_.options.flawed_rows == "drop") {
+      done.counts.flawed[static_cast<std::size_t>(error.flaw())].add({1, what});
+    } else {
+      done.problems.push_back(what +
+                              ". Mend the row, remove it, or have such rows left out with "
+                              "data.flawed_rows: drop");
     }
   }
 
@@ -202,7 +237,9 @@ class BlockTokeniser {
     const Record record = to_record(std::move(value), *block.format);
     std::vector<Example> examples = fit(to_example(record, context_), record.kind, done.counts);
     if (examples.empty()) return;
-    done.counts.rendered += record.kind == RecordKind::kConversation;
+    done.counts.rendered += is_messages(record) && !is_tokens(record);
+    if (record.kind == RecordKind::kUnpaired)
+      ++(examples[0].values[0] > 0 ? done.counts.desirable : done.counts.undesirable);
     count_changes(examples[0].changes, block.reader->where(number), done.counts);
     for (Example& example : examples) {
       example.changes.clear();
@@ -218,16 +255,16 @@ class BlockTokeniser {
     std::array<bool, kTemplateChangeKinds> seen{};
     for (const TemplateChange& change : changes) {
       if (std::exchange(seen[change.kind], true)) continue;
-      ChangeCount& count = counts.changes[change.kind];
-      if (count.rows++ == 0) count.first = fmt::format("{}: {}", where, change.what);
+      counts.changes[change.kind].add({1, fmt::format("{}: {}", where, change.what)});
     }
   }
 
   /// The example, or what data.overlong makes of it where it is too long.
   std::vector<Example> fit(Example example, RecordKind kind, RowCounts& counts) const {
-    counts.longest = std::max(counts.longest, example.length());
+    const std::int64_t length = example.longest_document();
+    counts.longest = std::max(counts.longest, length);
     std::vector<Example> kept;
-    if (limit_ <= 0 || example.length() <= limit_) {
+    if (limit_ <= 0 || length <= limit_) {
       kept.push_back(std::move(example));
       return kept;
     }
@@ -235,11 +272,11 @@ class BlockTokeniser {
     HONE_CHECK(DataError, overlong != "error",
                "the row has {} tokens, more than {}; shorten it, raise data.max_length, or set "
                "data.overlong to drop, truncate or split",
-               example.length(), limit_);
+               length, limit_);
     const bool is_document = kind == RecordKind::kText || kind == RecordKind::kTokens;
-    if (overlong == "truncate") kept.push_back(part_of(example, 0, limit_));
+    if (overlong == "truncate") kept.push_back(beginning_of(example, limit_));
     if (overlong == "split" && is_document) kept = split(example, limit_);
-    std::erase_if(kept, [](const Example& part) { return part.trained_tokens() == 0; });
+    std::erase_if(kept, is_spoilt);
     if (kept.empty())
       ++counts.dropped_overlong;
     else
@@ -276,14 +313,23 @@ class Collector {
   RowCounts finish(const std::vector<std::string>& files, std::int64_t limit) const {
     refuse_bad_rows();
     HONE_CHECK(DataError, counts_.read > 0, "{}: no rows", fmt::join(files, ", "));
-    HONE_CHECK(DataError, kept_ > 0,
+    HONE_CHECK(DataError, kept_ > 0 || counts_.dropped_overlong < counts_.read,
                "{}: all {} rows are longer than {} tokens, so none is left; the longest has {}. "
                "Raise data.max_length, or set data.overlong to truncate",
                fmt::join(files, ", "), counts_.read, limit, counts_.longest);
+    HONE_CHECK(DataError, kept_ > 0, "{}: none of the {} rows is left:\n{}", fmt::join(files, ", "),
+               counts_.read, fmt::join(describe_left_out(), "\n"));
     return counts_;
   }
 
  private:
+  std::vector<std::string> describe_left_out() const {
+    std::vector<std::string> lines = describe_changes(counts_);
+    if (counts_.dropped_overlong > 0)
+      lines.push_back(fmt::format("{} rows are too long", counts_.dropped_overlong));
+    return lines;
+  }
+
   void refuse_bad_rows() const {
     if (problems_.empty()) return;
     const bool stopped = problems_.size() >= kMaxBadRows;

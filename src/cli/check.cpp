@@ -31,12 +31,17 @@ ExitCode run_check(const Arguments& arguments, const Common& common) {
   const datasets::RowTotals& totals = data.train.totals();
   using datasets::TemplateChange;
   const auto rows_of = [&](TemplateChange::Kind kind) { return counts.changes[kind].rows; };
+  using datasets::Flaw;
+  const auto flawed = [&](Flaw flaw) { return counts.flawed[static_cast<std::size_t>(flaw)].rows; };
   const nlohmann::ordered_json summary = {{"ok", true},
                                           {"parameters", model::parameter_count(spec)},
                                           {"rows", totals.rows},
                                           {"rows_dropped_overlong", counts.dropped_overlong},
                                           {"rows_truncated", counts.truncated},
                                           {"documents_split", counts.split},
+                                          {"rows_equal_answers", flawed(Flaw::kEqualAnswers)},
+                                          {"rows_empty_answer", flawed(Flaw::kEmptyAnswer)},
+                                          {"rows_prompts_differ", flawed(Flaw::kPromptsDiffer)},
                                           {"rows_straddling", totals.straddling_rows},
                                           {"rows_text_dropped", rows_of(TemplateChange::kDropped)},
                                           {"rows_text_cut", rows_of(TemplateChange::kCut)},
@@ -58,7 +63,7 @@ ExitCode run_check(const Arguments& arguments, const Common& common) {
     const datasets::Example example = data.train.example(i);
     fmt::print("\n{} ({} tokens, {} trained{})\n{}\n", data.train.where(i), example.length(),
                example.trained_tokens(), colour ? ", in green" : ", in [[ ]]",
-               datasets::preview(example, *text.tokenizer, colour));
+               datasets::preview_row(example, *text.tokenizer, {.colour = colour}));
   }
   return ExitCode::kDone;
 }

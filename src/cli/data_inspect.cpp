@@ -47,6 +47,8 @@ ordered_json json_of(const Example& example, const std::vector<std::string>& fil
                       {"straddling_tokens", example.straddling_tokens},
                       {"ids", example.ids},
                       {"weights", example.weights}};
+  if (example.documents() > 1) row["document_ends"] = example.document_ends;
+  if (!example.values.empty()) row["values"] = example.values;
   if (tools.tokenizer == nullptr) return row;
   row["texts"] = datasets::token_texts(example, *tools.tokenizer);
   for (std::size_t t = 0; t < example.ids.size(); ++t)
@@ -65,7 +67,7 @@ void print_text(const Example& example, const std::vector<std::string>& files,
                                           .borders = has_borders,
                                           .weights = true,
                                           .stop_ids = setting.tools.stop_ids};
-    fmt::print("{}\n\n", datasets::preview(example, *setting.text.tokenizer, style));
+    fmt::print("{}\n\n", datasets::preview_row(example, *setting.text.tokenizer, style));
   } else {
     fmt::print("ids      {}\nweights  {}\n\n", fmt::join(example.ids, " "),
                fmt::join(example.weights, " "));

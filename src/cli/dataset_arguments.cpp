@@ -4,6 +4,7 @@
 
 #include "datasets/files.h"
 #include "engine/base_model.h"
+#include "engine/methods.h"
 #include "engine/run_data.h"
 #include "model/load.h"
 
@@ -73,6 +74,7 @@ std::unique_ptr<DatasetSetting> open_dataset_setting(const DatasetArguments& arg
       arguments.input.empty() ? arguments.config.load(common).options : options_of_input(arguments);
   auto setting = std::make_unique<DatasetSetting>();
   setting->options = options.data;
+  setting->tools.kinds = engine::method_named(options.train.method).kinds;
   if (!arguments.input.empty() && arguments.tokenizer.empty()) return setting;
   const fs::path base = engine::resolve_model(options.model.base);
   setting->text =
@@ -83,7 +85,7 @@ std::unique_ptr<DatasetSetting> open_dataset_setting(const DatasetArguments& arg
                .spec;
     setting->context_length = model::context_length(spec);
   }
-  setting->tools = engine::text_tools(setting->text, spec);
+  setting->tools = engine::training_tools(options, setting->text, spec);
   return setting;
 }
 

@@ -1,8 +1,9 @@
-#include "trainers/sft/sft.h"
-
 #include "cli/config_arguments.h"
 #include "cli/verbs.h"
 #include "engine/device.h"
+#include "trainers/dpo/dpo.h"
+#include "trainers/kto/kto.h"
+#include "trainers/sft/sft.h"
 
 namespace hone::cli {
 namespace {
@@ -13,7 +14,7 @@ struct Trainer {
                   const engine::Placement& placement, const engine::ResumeRequest& resume);
 };
 
-constexpr Trainer kTrainers[] = {{"sft", sft::run}};
+constexpr Trainer kTrainers[] = {{"sft", sft::run}, {"dpo", dpo::run}, {"kto", kto::run}};
 
 struct Arguments {
   ConfigArguments config;

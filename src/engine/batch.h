@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+
 #include "datasets/batch.h"
 #include "model/decoder.h"
 
@@ -7,14 +9,20 @@ namespace hone::engine {
 
 using torch::Tensor;
 
-/// A batch on the device it is computed on. M counts the tokens that carry weight.
+/// A batch on the device it is computed on. M counts the tokens that carry weight, D documents.
 struct DeviceBatch {
+  const datasets::Batch* host = nullptr;  ///< what it was made of; outlives this
   model::TokenStream tokens;
   Tensor rows_M;     ///< i64, positions in the stream whose next token is trained on
   Tensor targets_M;  ///< i64, those next tokens
   Tensor weights_M;  ///< f32, their weights
+  Tensor counts_D;   ///< i64, how many of them each document has
 };
 
 DeviceBatch to_device(const datasets::Batch& batch, torch::Device device);
+
+/// Gives all rows of a data set, in their order, in batches of about so many tokens.
+void for_each_batch(const datasets::Dataset& data, std::int64_t tokens_per_batch,
+                    const std::function<void(const datasets::Batch&)>& use);
 
 }  // namespace hone::engine

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/methods.h"
+
 namespace hone::engine {
 
 using namespace config;
@@ -21,6 +23,18 @@ void check_quantization(const ModelOptions& options, Problems& problems) {
     problems.add("quantization_block_size", "has an effect on nf4, fp4 and int8_blockwise only");
   if (problems.given("quantization_skip") && options.quantization == "none")
     problems.add("quantization_skip", "has no effect without model.quantization");
+}
+
+std::vector<std::string> method_names() {
+  std::vector<std::string> names;
+  for (const Method& method : methods()) names.emplace_back(method.name);
+  return names;
+}
+
+std::string method_help() {
+  std::string help = "How the model learns.";
+  for (const Method& method : methods()) help += fmt::format(" {}: {}.", method.name, method.help);
+  return help;
 }
 
 void check_base_is_frozen(const RunOptions& options, Problems& problems) {
@@ -71,8 +85,8 @@ const Table<ModelOptions>& ModelOptions::table() {
 const Table<TrainOptions>& TrainOptions::table() {
   static const Table<TrainOptions> table(
       "train", "The run itself.",
-      {field("method", &TrainOptions::method, "sft", choices({"sft"}),
-             "sft: supervised fine-tuning on conversations."),
+      {field("method", &TrainOptions::method, "sft", choices(method_names()),
+             std::string_view(method_help())),
        field("output_dir", &TrainOptions::output_dir, "runs/default",
              "The run's folder: resolved config, metrics, checkpoints and the trained adapter."),
        field("overwrite_output_dir", &TrainOptions::overwrite_output_dir, false,
@@ -110,8 +124,9 @@ const Table<RunOptions>& RunOptions::table() {
   static const Table<RunOptions> table(
       "", "A hone config.",
       {section(&RunOptions::model), section(&RunOptions::adapter), section(&RunOptions::data),
-       section(&RunOptions::train), section(&RunOptions::optim), section(&RunOptions::schedule),
-       section(&RunOptions::eval), section(&RunOptions::checkpoint), section(&RunOptions::report),
+       section(&RunOptions::train), section(&RunOptions::dpo), section(&RunOptions::kto),
+       section(&RunOptions::optim), section(&RunOptions::schedule), section(&RunOptions::eval),
+       section(&RunOptions::checkpoint), section(&RunOptions::report),
        check<RunOptions>("A quantised model is trained through an adapter.",
                          check_base_is_frozen)});
   return table;

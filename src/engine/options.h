@@ -9,6 +9,7 @@
 #include "checkpoint/options.h"
 #include "config/table.h"
 #include "datasets/options.h"
+#include "engine/preference_options.h"
 #include "eval/options.h"
 #include "model/rope_options.h"
 #include "optim/options.h"
@@ -55,6 +56,8 @@ struct RunOptions {
   adapters::AdapterOptions adapter;
   datasets::DataOptions data;
   TrainOptions train;
+  DpoOptions dpo;
+  KtoOptions kto;
   optim::OptimOptions optim;
   optim::ScheduleOptions schedule;
   eval::EvalOptions eval;

@@ -5,6 +5,9 @@
 
 #include "base/log.h"
 #include "datasets/joined.h"
+#include "datasets/lent_answers.h"
+#include "engine/length_weights.h"
+#include "engine/methods.h"
 #include "report/rows_progress.h"
 
 namespace hone::engine {
@@ -33,6 +36,13 @@ datasets::TextTools text_tools(const Text& text, const model::Spec& spec) {
   return tools;
 }
 
+datasets::TextTools training_tools(const RunOptions& options, const Text& text,
+                                   const model::Spec& spec) {
+  datasets::TextTools tools = text_tools(text, spec);
+  tools.kinds = method_named(options.train.method).kinds;
+  return tools;
+}
+
 datasets::Dataset load_rows(const std::vector<std::string>& files,
                             const datasets::DataOptions& options, const datasets::TextTools& tools,
                             std::int64_t context_length) {
@@ -48,7 +58,7 @@ datasets::Dataset load_rows(const std::vector<std::string>& files,
 
 datasets::Dataset load_eval_data(const RunOptions& options, const Text& text,
                                  const model::Spec& spec) {
-  return load_rows(options.data.eval, options.data, text_tools(text, spec),
+  return load_rows(options.data.eval, options.data, training_tools(options, text, spec),
                    model::context_length(spec));
 }
 
@@ -70,7 +80,7 @@ RunData load_run_data(const RunOptions& options, const Text& text, const model::
   warn_of_missing_tokens(text);
   RunData data;
   std::vector<datasets::Dataset> sources;
-  const datasets::TextTools tools = text_tools(text, spec);
+  const datasets::TextTools tools = training_tools(options, text, spec);
   if (options.data.sources.empty())
     sources.push_back(
         load_rows(options.data.train, options.data, tools, model::context_length(spec)));
@@ -81,6 +91,13 @@ RunData load_run_data(const RunOptions& options, const Text& text, const model::
   data.train = datasets::join(sources);
   if (!options.data.eval.empty()) data.eval = load_eval_data(options, text, spec);
   data.contract = datasets::check_contract(data.train, options.data);
+  const std::int64_t limit = options.data.max_length.value_or(model::context_length(spec));
+  for (datasets::Dataset* rows : {&data.train, &data.eval}) {
+    if (rows->empty()) continue;
+    if (lends_answers(options)) *rows = datasets::with_lent_answers(*rows, limit);
+    if (const double alpha = length_alpha(options); alpha < 1)
+      *rows = with_length_weights(*rows, alpha);
+  }
   return data;
 }
 

@@ -30,6 +30,9 @@ datasets::Dataset load_eval_data(const RunOptions& options, const Text& text,
 
 /// What rows of this model are tokenised with.
 datasets::TextTools text_tools(const Text& text, const model::Spec& spec);
+/// The same for the rows that train.method trains on.
+datasets::TextTools training_tools(const RunOptions& options, const Text& text,
+                                   const model::Spec& spec);
 
 /// Rows of `files`, on the threads that LibTorch uses; what takes long shows its progress.
 /// @throws DataError

@@ -11,6 +11,7 @@
 #include "config/load.h"
 #include "engine/base_model.h"
 #include "engine/load_options.h"
+#include "engine/preference_options.h"
 #include "model/weights.h"
 
 namespace hone::engine {
@@ -49,8 +50,14 @@ std::optional<checkpoint::VerifiedFolder> find_checkpoint(const fs::path& run_fo
   return std::nullopt;
 }
 
-void restore(const std::vector<std::pair<std::string, Tensor>>& tensors,
-             const io::SafetensorsFile& file) {
+/// The masters, and behind them the trainer's own.
+optim::NamedTensors tensors_of(const Trainable& trainable, const optim::NamedTensors& own) {
+  optim::NamedTensors tensors = trainable.state();
+  tensors.insert(tensors.end(), own.begin(), own.end());
+  return tensors;
+}
+
+void restore(const optim::NamedTensors& tensors, const io::SafetensorsFile& file) {
   const torch::NoGradGuard no_grad;
   std::vector<std::string> problems;
   for (const auto& [name, tensor] : tensors) {
@@ -121,6 +128,8 @@ json identity_of(const RunOptions& options, const std::string& base_sha256,
                    {"data.template", options.data.chat_template},
                    {"adapter.trained", options.adapter.trains_adapter()},
                    {"optim.name", options.optim.name}};
+  if (const json method = method_identity(options); !method.is_null())
+    identity[train.method] = method;
   if (const quant::Recipe recipe = load_options(options.model, {}).quantization;
       recipe.format != quant::Format::kNone)
     identity["model.quantization"] = quant::describe(recipe);
@@ -134,9 +143,10 @@ json identity_of(const RunOptions& options, const std::string& base_sha256,
 }
 
 void save_checkpoint(const RunOptions& options, std::int64_t step, const Trainable& trainable,
-                     const optim::Optimizer& optimizer, const json& identity) {
+                     const optim::NamedTensors& own, const optim::Optimizer& optimizer,
+                     const json& identity) {
   model::HostTensors masters, moments;
-  for (const auto& [name, tensor] : trainable.state()) masters.add(name, tensor);
+  for (const auto& [name, tensor] : tensors_of(trainable, own)) masters.add(name, tensor);
   for (const auto& [name, tensor] : optimizer.state()) moments.add(name, tensor);
   checkpoint::save_state(options.train.output_dir, step, identity, masters.views(),
                          moments.views());
@@ -145,10 +155,11 @@ void save_checkpoint(const RunOptions& options, std::int64_t step, const Trainab
 
 std::int64_t load_checkpoint(const checkpoint::VerifiedFolder& checkpoint,
                              const RunOptions& options, const Trainable& trainable,
-                             optim::Optimizer& optimizer, const json& identity) {
+                             const optim::NamedTensors& own, optim::Optimizer& optimizer,
+                             const json& identity) {
   const checkpoint::State state = checkpoint::load_state(checkpoint);
   check_same_run(checkpoint.folder, state.about, identity);
-  restore(trainable.state(), state.trainable);
+  restore(tensors_of(trainable, own), state.trainable);
   restore(optimizer.state(), state.optimizer);
   optimizer.set_steps_done(state.step);
   checkpoint::set_aside_after(options.train.output_dir, state.step);

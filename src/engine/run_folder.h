@@ -30,8 +30,10 @@ nlohmann::json identity_of(const RunOptions& options, const std::string& base_sh
                            const std::string& data_sha256);
 
 /// Saves masters, moments and step number as checkpoints/step-N, and lets old checkpoints go.
+/// @param own what the trainer keeps beside these, with the masters in the file
 void save_checkpoint(const RunOptions& options, std::int64_t step, const Trainable& trainable,
-                     const optim::Optimizer& optimizer, const nlohmann::json& identity);
+                     const optim::NamedTensors& own, const optim::Optimizer& optimizer,
+                     const nlohmann::json& identity);
 
 /// Puts a checkpoint's numbers into the masters and moments. Later checkpoints of the run's folder,
 /// which the run would now overtake, are set aside.
@@ -40,6 +42,7 @@ void save_checkpoint(const RunOptions& options, std::int64_t step, const Trainab
 ///         not fit
 std::int64_t load_checkpoint(const checkpoint::VerifiedFolder& checkpoint,
                              const RunOptions& options, const Trainable& trainable,
-                             optim::Optimizer& optimizer, const nlohmann::json& identity);
+                             const optim::NamedTensors& own, optim::Optimizer& optimizer,
+                             const nlohmann::json& identity);
 
 }  // namespace hone::engine

@@ -41,7 +41,8 @@ void introduce(Session& session) {
 }
 
 void save(const Session& session, std::int64_t step) {
-  save_checkpoint(session.options, step, session.trainable, session.optimizer, session.identity());
+  save_checkpoint(session.options, step, session.trainable, session.state, session.optimizer,
+                  session.identity());
 }
 
 report::Metrics measure(const TrainingRun& run) {
@@ -87,8 +88,8 @@ ExitCode run_training(const TrainingRun& run, const ResumeRequest& resume) {
   const report::Metrics start = session.suite.measure_start(session.decoder);
   std::int64_t steps_done = 0;
   if (checkpoint) {
-    steps_done = load_checkpoint(*checkpoint, options, session.trainable, session.optimizer,
-                                 session.identity());
+    steps_done = load_checkpoint(*checkpoint, options, session.trainable, session.state,
+                                 session.optimizer, session.identity());
     log::info("resume  after step {} from {}", steps_done, checkpoint->folder.string());
   }
   introduce(session);

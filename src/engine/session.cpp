@@ -1,6 +1,7 @@
 #include "engine/session.h"
 
 #include "engine/base_model.h"
+#include "engine/preference_options.h"
 #include "engine/run_data.h"
 #include "engine/run_folder.h"
 #include "model/load.h"
@@ -18,6 +19,8 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
   const std::int64_t steps = total_steps(options.train, sampler);
 
   model::Decoder decoder = load_base(base, options.model, placement);
+  std::optional<model::Decoder> untouched;
+  if (needs_base(options)) untouched = decoder;
   Trainable trainable = make_trainable(decoder, options.adapter, config.given,
                                        {.added_ids = base.text.added_ids(),
                                         .total_steps = steps,
@@ -27,6 +30,7 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
           .placement = placement,
           .text = base.text,
           .decoder = std::move(decoder),
+          .base = std::move(untouched),
           .trainable = std::move(trainable),
           .train_data = data.train,
           .eval_data = std::move(data.eval),

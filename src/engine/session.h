@@ -2,6 +2,7 @@
 
 #include <future>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "config/load.h"
@@ -25,6 +26,9 @@ struct Session {
   Placement placement;
   Text text;
   model::Decoder decoder;
+  /// The model before anything was attached or trained; it shares what stays frozen. Only where the
+  /// method measures its policy against it.
+  std::optional<model::Decoder> base;
   Trainable trainable;
   datasets::Dataset train_data, eval_data;
   datasets::StepFeed feed;
@@ -32,6 +36,8 @@ struct Session {
   optim::Optimizer optimizer;
   optim::Schedule schedule;
   std::int64_t total_steps = 0;
+  /// What the trainer itself goes on from beside masters and moments, by name; checkpoints keep it.
+  optim::NamedTensors state = {};
   std::shared_future<std::string> base_sha256;  ///< taken beside the first steps
 
   /// See identity_of(). Waits for base_sha256.

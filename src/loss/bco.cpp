@@ -19,10 +19,9 @@ void RewardMoments::update(const Tensor& rewards) {
 }
 
 RowLosses bco_loss(const Tensor& policy_logps, const Tensor& ref_logps, const Tensor& desirable,
-                   double beta, RewardMoments& moments) {
+                   double beta, double mean_reward) {
   const Tensor rewards = (policy_logps - ref_logps) * beta;
-  moments.update(rewards);
-  const Tensor gain = rewards - moments.mean;
+  const Tensor gain = rewards - mean_reward;
   const Tensor losses =
       torch::where(desirable, -torch::log_sigmoid(gain), -torch::log_sigmoid(-gain));
   return {losses, rewards.detach()};

@@ -19,9 +19,9 @@ struct RewardMoments {
 /// @param policy_logps, ref_logps [N] f32, sums over response tokens; gradient flows to the
 /// policy's
 /// @param desirable [N] bool
-/// @param moments updated with these rows before they are used
+/// @param mean_reward of all rewards so far, these rows' included: RewardMoments::mean
 /// @source arXiv:2404.04656, eq. 8
 RowLosses bco_loss(const torch::Tensor& policy_logps, const torch::Tensor& ref_logps,
-                   const torch::Tensor& desirable, double beta, RewardMoments& moments);
+                   const torch::Tensor& desirable, double beta, double mean_reward);
 
 }  // namespace hone::loss

@@ -129,7 +129,10 @@ Tensor discopop_loss(const DpoTerms& t) {
 
 /// The chosen answers' negative log-likelihood, a mean over all their tokens.
 Tensor sft_loss(const DpoTerms& t) {
-  return (-t.logps.chosen.sum() / t.logps.chosen_tokens.sum()).expand_as(t.logps.chosen);
+  const double mean_tokens = t.settings.mean_chosen_tokens;
+  const Tensor tokens = mean_tokens > 0 ? t.logps.chosen_tokens.new_full({}, mean_tokens)
+                                        : t.logps.chosen_tokens.mean();
+  return (-t.logps.chosen.mean() / tokens).expand_as(t.logps.chosen);
 }
 
 Tensor sigmoid_norm_loss(const DpoTerms& t) {
@@ -154,7 +157,8 @@ DpoTerms terms_of(const PairLogps& logps, const DpoSettings& settings) {
   const Tensor rejected_ratio = logps.rejected - logps.ref_rejected;
   const Tensor chosen_score = divergence.score(chosen_ratio, settings.f_alpha_divergence_coef);
   const Tensor rejected_score = divergence.score(rejected_ratio, settings.f_alpha_divergence_coef);
-  const Tensor margin = (chosen_score - rejected_score) * settings.beta;
+  Tensor margin = (chosen_score - rejected_score) * settings.beta;
+  if (logps.margins.defined()) margin = margin - logps.margins;
   return {logps, settings, chosen_ratio, rejected_ratio, chosen_score, rejected_score, margin};
 }
 

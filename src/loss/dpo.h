@@ -17,6 +17,9 @@ struct DpoSettings {
   double f_alpha_divergence_coef = 0.5;
   double discopop_tau = 0.05;
   double reward_shift = 0;  ///< bco_pair: what a reward is measured from
+  /// sft: chosen tokens over pairs of the whole optimizer step, of which these pairs are a part; 0:
+  /// they are all.
+  double mean_chosen_tokens = 0;
 };
 
 /// What an entry of the table of losses sees of a batch of pairs.
@@ -25,7 +28,7 @@ struct DpoTerms {
   const DpoSettings& settings;
   torch::Tensor chosen_ratio, rejected_ratio;  ///< [P] log π/ref
   torch::Tensor chosen_score, rejected_score;  ///< [P] the ratios as the f-divergence sees them
-  torch::Tensor margin;                        ///< [P] β · (chosen_score − rejected_score)
+  torch::Tensor margin;  ///< [P] β · (chosen_score − rejected_score), above the pair's own margin
 };
 
 struct DpoLossType {
@@ -41,6 +44,8 @@ const std::vector<std::string>& f_divergence_types();
 
 /// The weighted sum of the chosen losses, and β · log π/ref as rewards. RPO is {sigmoid, sft} with
 /// its α as the second weight.
+/// A pair's own margin (arXiv:2402.10571) is heeded by the losses of one difference: sigmoid,
+/// hinge, robust, exo_pair, discopop.
 /// @throws ConfigError for a name that is not in a table, or weights that do not match the types
 /// @source arXiv:2305.18290, eq. 7; the family as TRL's DPOTrainer computes it, except that sigmoid
 ///         heeds label_smoothing (the conservative form, arXiv:2305.18290 appendix)

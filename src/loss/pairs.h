@@ -10,6 +10,8 @@ struct PairLogps {
   torch::Tensor chosen, rejected;                ///< [P] f32, under the policy
   torch::Tensor ref_chosen, ref_rejected;        ///< [P] f32, under the reference
   torch::Tensor chosen_tokens, rejected_tokens;  ///< [P] f32, response tokens of each answer, ≥ 1
+  /// [P] f32, by how much the chosen answer's reward is to be the higher one; undefined: 0
+  torch::Tensor margins = {};
 };
 
 /// What a preference loss says of each pair. A step's loss is the mean of `losses` over its pairs.

@@ -2,9 +2,8 @@
 
 #include "base/file.h"
 #include "io/json.h"
-#include "io/safetensors.h"
-#include "model/weights.h"
 #include "support/tiny_run.h"
+#include "trainers/compare.h"
 
 // Whole runs of `hone train` on a tiny model.
 
@@ -13,27 +12,9 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+using test::relative_difference;
 using test::run_hone;
 using test::TinyRun;
-using torch::Tensor;
-
-double relative_difference(const fs::path& a, const fs::path& b) {
-  const io::SafetensorsFile left(a), right(b);
-  EXPECT_EQ(left.tensors().size(), right.tensors().size());
-  double difference = 0, size = 0;
-  for (const io::TensorView& view : left.tensors()) {
-    const io::TensorView* other = right.find(view.name);
-    if (other == nullptr) {
-      ADD_FAILURE() << view.name << " is missing";
-      continue;
-    }
-    const Tensor x = model::to_tensor(view).to(torch::kFloat64);
-    const Tensor y = model::to_tensor(*other).to(torch::kFloat64);
-    difference += (x - y).square().sum().item<double>();
-    size += y.square().sum().item<double>();
-  }
-  return std::sqrt(difference / size);
-}
 
 class SftTrajectory : public testing::TestWithParam<const char*> {};
 

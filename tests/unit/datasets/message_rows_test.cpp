@@ -163,7 +163,7 @@ TEST_F(MessageRows, SayWhatTheTemplateLeavesOutOrChanges) {
            R"({"role":"assistant","content":"<think>t</think>b"},{"role":"user","content":"c"},)"
            R"({"role":"assistant","content":"<think>t</think>d"}]})");
   const auto& changes = dataset.counts().changes;
-  for (const ChangeCount& count : changes) EXPECT_EQ(count.rows, 1);
+  for (const CountedRows& count : changes) EXPECT_EQ(count.rows, 1);
   EXPECT_TRUE(test::contains(changes[TemplateChange::kDropped].first,
                              "rows.jsonl:2: messages[0] (system): content is not printed"));
   EXPECT_TRUE(test::contains(changes[TemplateChange::kTrimmed].first,

@@ -215,7 +215,7 @@ TEST_P(TemplateFamily, TrainsOnToolCallsOrRefusesThem) {
 
 TEST_P(TemplateFamily, TrainsOnReasoningOrSaysThatItIsLeftOut) {
   expect_trained(kReasoning, {GetParam().reasoning + said("Hello!")});
-  const ChangeCount dropped = read(kReasoning).counts().changes[TemplateChange::kDropped];
+  const CountedRows dropped = read(kReasoning).counts().changes[TemplateChange::kDropped];
   EXPECT_EQ(dropped.rows, GetParam().reasoning.empty() ? 1 : 0);
   if (dropped.rows > 0) {
     EXPECT_TRUE(

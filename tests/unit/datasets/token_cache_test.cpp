@@ -31,6 +31,11 @@ std::vector<Example> many_rows() {
     }
     e.straddling_tokens = i % 13 == 0;
     e.prompt_differs = i % 17 == 0;
+    if (i % 3 == 1 && e.length() > 2) {
+      e.document_ends = {1, static_cast<std::int32_t>(e.length())};
+      e.weights[1] = 0;
+    }
+    if (i % 4 == 2) e.values = {0.25f * static_cast<float>(i), -1};
     rows.push_back(std::move(e));
   }
   return rows;
@@ -50,14 +55,16 @@ class TokenCache : public testing::Test {
     return test::message_of<CacheError>([&] { open(); });
   }
 
-  DatasetInfo info_ = {
-      .files = {"old/rows.jsonl"},
-      .counts = {.read = 9001,
-                 .rendered = 9000,
-                 .longest = 37,
-                 .changes = {{{3, "rows.jsonl:5: gone"}, {}, {1, "rows.jsonl:9"}}}},
-      .stop_ids = {2},
-      .sha256 = "abc"};
+  DatasetInfo info_ = {.files = {"old/rows.jsonl"},
+                       .counts = {.read = 9001,
+                                  .rendered = 9000,
+                                  .longest = 37,
+                                  .desirable = 4,
+                                  .undesirable = 5,
+                                  .changes = {{{3, "rows.jsonl:5: gone"}, {}, {1, "rows.jsonl:9"}}},
+                                  .flawed = {{{}, {2, "rows.jsonl:7: empty"}, {}}}},
+                       .stop_ids = {2},
+                       .sha256 = "abc"};
   test::TempFolder folder_;
 };
 
@@ -65,6 +72,8 @@ void expect_same_example(const Example& got, const Example& expected) {
   EXPECT_EQ(got.ids, expected.ids);
   EXPECT_EQ(got.weights, expected.weights);
   EXPECT_EQ(got.responses, expected.responses);
+  EXPECT_EQ(got.document_ends, expected.document_ends);
+  EXPECT_EQ(got.values, expected.values);
   EXPECT_EQ(got.row, expected.row);
   EXPECT_EQ(got.file, expected.file);
   EXPECT_EQ(got.straddling_tokens, expected.straddling_tokens);

@@ -23,6 +23,7 @@ TEST(ToDevice, TakesOnlyTheTokensThatCarryWeight) {
   EXPECT_TRUE(on_device.rows_M.equal(torch::tensor({1, 3}, torch::kInt64)));
   EXPECT_TRUE(on_device.targets_M.equal(torch::tensor({7, 9}, torch::kInt64)));
   EXPECT_TRUE(on_device.weights_M.equal(torch::tensor({1.0f, 0.5f})));
+  EXPECT_TRUE(on_device.counts_D.equal(torch::tensor({1, 1}, torch::kInt64)));
   EXPECT_EQ(on_device.tokens.cu_seqlens, batch.cu_seqlens);
 }
 

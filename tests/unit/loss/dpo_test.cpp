@@ -139,6 +139,37 @@ TEST(DpoLoss, RobustIsUnbiasedUnderFlippedLabels) {
   EXPECT_TRUE(torch::allclose(noisy, dpo_loss(pairs, {}).losses, 1e-5, 1e-6));
 }
 
+// −log σ(βΔ − m): a margin of βΔ leaves the loss at log 2.
+TEST(DpoLoss, APairsMarginIsTakenOffItsDifference) {
+  PairLogps pairs = some_pairs();
+  pairs.margins = 0.1 * (pairs.chosen - pairs.ref_chosen - pairs.rejected + pairs.ref_rejected);
+  for (const char* type : {"sigmoid", "robust", "discopop"})
+    EXPECT_TRUE(
+        torch::allclose(dpo_loss(pairs, {.loss_type = {type}}).losses,
+                        torch::full({5}, std::string(type) == "discopop" ? 0.5 * std::log(2.0) + 0.5
+                                                                         : std::log(2.0)),
+                        1e-5, 1e-6))
+        << type;
+}
+
+// Pairs in two parts, each told what the whole's mean is.
+TEST(DpoLoss, TheChosenAnswersLikelihoodIsOneMeanOverParts) {
+  PairLogps pairs = some_pairs();
+  pairs.chosen_tokens = torch::tensor({3.0f, 9.0f, 2.0f, 7.0f, 4.0f});
+  DpoSettings settings = {.loss_type = {"sft"}};
+  const double whole = dpo_loss(pairs, settings).losses.mean().item<double>();
+  settings.mean_chosen_tokens = 5;
+  const auto part = [&](std::int64_t begin, std::int64_t end) {
+    const auto cut = [&](const Tensor& x) { return x.slice(0, begin, end); };
+    return dpo_loss({cut(pairs.chosen), cut(pairs.rejected), cut(pairs.ref_chosen),
+                     cut(pairs.ref_rejected), cut(pairs.chosen_tokens), cut(pairs.rejected_tokens)},
+                    settings)
+        .losses.sum()
+        .item<double>();
+  };
+  EXPECT_NEAR((part(0, 2) + part(2, 5)) / 5, whole, 1e-6);
+}
+
 TEST(DpoLoss, WrongNamesAndWeightsAreRefusedWithWhatExists) {
   DpoSettings settings;
   settings.loss_type = {"sigmoidal"};

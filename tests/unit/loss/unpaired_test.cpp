@@ -58,9 +58,11 @@ TEST(BcoLoss, AgreesWithTrlOverConsecutiveSteps) {
     const Tensor chosen = read("policy_chosen").requires_grad_();
     const Tensor rejected = read("policy_rejected").requires_grad_();
     const Tensor desirable = torch::arange(chosen.numel() + rejected.numel()) < chosen.numel();
-    const RowLosses result = bco_loss(torch::cat({chosen, rejected}),
-                                      torch::cat({read("ref_chosen"), read("ref_rejected")}),
-                                      desirable, c["beta"], moments);
+    const Tensor policy = torch::cat({chosen, rejected});
+    const Tensor ref = torch::cat({read("ref_chosen"), read("ref_rejected")});
+    const double beta = c["beta"];
+    moments.update((policy - ref) * beta);
+    const RowLosses result = bco_loss(policy, ref, desirable, beta, moments.mean);
     const Tensor loss = result.losses.mean();
     loss.backward();
     expect_loss(loss, c["loss"], step);

@@ -1,0 +1,180 @@
+#include "trainers/kto/kto.h"
+
+#include <utility>
+#include <vector>
+
+#include "engine/document_logps.h"
+#include "engine/optimizer_step.h"
+#include "trainers/kto/answers.h"
+
+namespace hone::kto {
+namespace {
+
+using engine::KtoOptions;
+using engine::Session;
+
+/// A micro-batch of answers, with what is known of it before the policy learns from it. What rows
+/// of a micro-batch are measured against is theirs alone (kl_scope: micro_batch) or the step's.
+struct Answers {
+  datasets::Batch own;                 ///< each row's own document
+  Tensor desirable, reference;         ///< [R]
+  Tensor lent_policy, lent_reference;  ///< [R], of the answers lent; undefined where none are
+  Tensor measure;                      ///< scalar: KTO's baseline, BCO's mean reward
+};
+
+/// Without gradient and without dropout.
+Tensor policy_logps(const Session& session, const datasets::Batch& batch) {
+  const torch::NoGradGuard no_grad;
+  return engine::response_logps(session.decoder, engine::to_device(batch, session.decoder.device()))
+      .sums_D;
+}
+
+Answers look_up(const datasets::Batch& batch, const Session& session,
+                const engine::Reference& reference, engine::RowsOf rows) {
+  const Tensor logps = reference.logps(batch, rows).view({batch.rows(), -1});
+  Answers answers = {.own = documents_of(batch, 0),
+                     .desirable = labels_of(batch, session.decoder.device()),
+                     .reference = logps.select(1, 0)};
+  if (logps.size(1) == 1) return answers;
+  answers.lent_policy = policy_logps(session, documents_of(batch, 1));
+  answers.lent_reference = logps.select(1, 1);
+  return answers;
+}
+
+/// Groups of micro-batches that share what they are measured by, in their order.
+std::vector<std::vector<Answers*>> scopes_of(std::vector<Answers>& all, const KtoOptions& kto) {
+  std::vector<std::vector<Answers*>> scopes;
+  for (Answers& answers : all) {
+    if (scopes.empty() || kto.kl_scope == "micro_batch") scopes.emplace_back();
+    scopes.back().push_back(&answers);
+  }
+  return scopes;
+}
+
+Tensor baseline_of(const std::vector<Answers*>& scope) {
+  std::vector<Tensor> policy, reference;
+  for (const Answers* answers : scope) {
+    policy.push_back(answers->lent_policy);
+    reference.push_back(answers->lent_reference);
+  }
+  return loss::kto_baseline(torch::cat(policy), torch::cat(reference));
+}
+
+/// Takes the rewards of the scope into the running moments. @return their mean
+Tensor mean_reward(const std::vector<Answers*>& scope, const Session& session, Tensor& moments) {
+  std::vector<Tensor> rewards;
+  for (const Answers* answers : scope)
+    rewards.push_back((policy_logps(session, answers->own) - answers->reference) *
+                      session.options.kto.beta);
+  loss::RewardMoments running = {moments[0].item<double>(), moments[1].item<double>(),
+                                 moments[2].item<double>()};
+  running.update(torch::cat(rewards));
+  moments.copy_(torch::tensor({running.mean, running.variance, running.count}, torch::kFloat64));
+  return torch::tensor(running.mean, torch::kFloat32).to(session.decoder.device());
+}
+
+/// Finds what each micro-batch is measured by. @return its mean over them: KTO's estimate of the KL
+double measure(std::vector<Answers>& all, const Session& session, Tensor& moments) {
+  const KtoOptions& kto = session.options.kto;
+  double sum = 0;
+  for (const std::vector<Answers*>& scope : scopes_of(all, kto)) {
+    Tensor found = torch::zeros({}, session.decoder.device());
+    if (kto.loss_type == "kto") found = baseline_of(scope);
+    if (kto.loss_type == "bco") found = mean_reward(scope, session, moments);
+    for (Answers* answers : scope) {
+      answers->measure = found;
+      sum += found.item<double>();
+    }
+  }
+  return sum / static_cast<double>(all.size());
+}
+
+loss::RowLosses losses_of(const Tensor& policy, const Answers& answers, const KtoOptions& kto) {
+  const loss::KtoSettings settings = {.loss_type = kto.loss_type,
+                                      .beta = kto.beta,
+                                      .desirable_weight = kto.desirable_weight,
+                                      .undesirable_weight = kto.undesirable_weight};
+  if (kto.loss_type != "bco")
+    return loss::kto_loss(policy, answers.reference, answers.desirable, answers.measure, settings);
+  loss::RowLosses losses = loss::bco_loss(policy, answers.reference, answers.desirable, kto.beta,
+                                          answers.measure.item<double>());
+  losses.losses =
+      losses.losses * torch::where(answers.desirable, kto.desirable_weight, kto.undesirable_weight);
+  return losses;
+}
+
+/// What the measure is called in metrics.
+const char* name_of_measure(const KtoOptions& kto) {
+  return kto.loss_type == "kto" ? "kl" : kto.loss_type == "bco" ? "reward_mean" : nullptr;
+}
+
+}  // namespace
+
+engine::StepReport KtoTrainer::step(std::int64_t step) {
+  // 1. The answers of this step, and what they are measured by: z₀ of the paper.
+  datasets::StepFeed::Step rows = session.feed.step(step - 1);
+  std::vector<Answers> all;
+  double count = 0;
+  for (datasets::Batch& micro_batch : rows.micro_batches) {
+    all.push_back(look_up(micro_batch, session, reference, engine::RowsOf::kTrain));
+    micro_batch = all.back().own;
+    count += static_cast<double>(micro_batch.rows());
+  }
+  const double measured = measure(all, session, moments);
+
+  // 2. L = mean over the step's answers of λ_D (1 − σ(r − z₀)), or λ_U (1 − σ(z₀ − r)).
+  AnswerTally tally;
+  auto next = all.begin();
+  engine::StepReport report =
+      engine::optimizer_step(session, step, rows, [&](const engine::DeviceBatch& batch) {
+        const Answers& answers = *next++;
+        const Tensor policy = engine::response_logps(session.decoder, batch).sums_D;
+        const loss::RowLosses losses = losses_of(policy, answers, session.options.kto);
+        tally.add(policy, answers.desirable, losses);
+        return losses.losses.sum() / count;
+      });
+  report.extra = tally.metrics();
+  if (const char* name = name_of_measure(session.options.kto))
+    report.extra.emplace_back(name, measured);
+  return report;
+}
+
+report::Metrics KtoTrainer::evaluate() {
+  const torch::NoGradGuard no_grad;
+  const KtoOptions& kto = session.options.kto;
+  std::vector<Answers> all;
+  engine::for_each_batch(session.eval_data, session.options.eval.tokens_per_device_batch,
+                         [&](const datasets::Batch& rows) {
+                           all.push_back(look_up(rows, session, reference, engine::RowsOf::kEval));
+                         });
+  Tensor unmoved = moments.clone();  // an evaluation leaves nothing behind
+  const double measured = measure(all, session, unmoved);
+
+  AnswerTally tally;
+  double total = 0, count = 0;
+  for (const Answers& answers : all) {
+    const Tensor policy = policy_logps(session, answers.own);
+    const loss::RowLosses losses = losses_of(policy, answers, kto);
+    tally.add(policy, answers.desirable, losses);
+    total += losses.losses.sum().item<double>();
+    count += static_cast<double>(answers.own.rows());
+  }
+  report::Metrics metrics = {{"eval_loss", total / count}};
+  const report::Metrics more = tally.metrics("eval_");
+  metrics.insert(metrics.end(), more.begin(), more.end());
+  if (const char* name = name_of_measure(kto))
+    metrics.emplace_back(std::string("eval_") + name, measured);
+  return metrics;
+}
+
+ExitCode run(const config::Loaded<engine::RunOptions>& config, const engine::Placement& placement,
+             const engine::ResumeRequest& resume) {
+  engine::Session session = engine::open_session(config, placement);
+  engine::Reference reference(session, config);
+  const loss::RewardMoments none;
+  const Tensor moments = torch::tensor({none.mean, none.variance, none.count}, torch::kFloat64);
+  if (config.options.kto.loss_type == "bco") session.state.emplace_back("reward_moments", moments);
+  return engine::run_training(KtoTrainer{session, reference, moments}, resume);
+}
+
+}  // namespace hone::kto
