@@ -13,11 +13,37 @@ struct HeadStrides {
 };
 
 struct AttentionShape {
-  const std::int64_t* cu_seqlens;  // [documents + 1], on the host
-  std::int64_t documents, heads, kv_heads, head_dim;
+  const std::int64_t* cu_seqlens;  // [spans + 1], on the host
+  const std::int64_t* prefix_of;   // [spans], on the host; null: every span is a document
+  std::int64_t spans, heads, kv_heads, head_dim;
   std::int64_t window;  // 0: a token sees all of its document before it
   HeadStrides q, k, v;
 };
+
+/// The tokens [begin, end) of a batch, and what comes before them in their document: a prefix that
+/// may be the beginning of several documents.
+struct AttentionSpan {
+  std::int64_t begin, end, prefix_begin, prefix_length;
+
+  /// Tokens of the document.
+  HONE_HOST_DEVICE std::int64_t length() const { return prefix_length + end - begin; }
+  /// Where in the document one of the span's tokens stands, from 0.
+  HONE_HOST_DEVICE std::int64_t position(std::int64_t token) const {
+    return prefix_length + token - begin;
+  }
+  /// The token that stands there.
+  HONE_HOST_DEVICE std::int64_t token(std::int64_t position) const {
+    return position < prefix_length ? prefix_begin + position : begin + position - prefix_length;
+  }
+};
+
+HONE_HOST_DEVICE AttentionSpan span_at(const std::int64_t* cu_seqlens,
+                                       const std::int64_t* prefix_of, std::int64_t span) {
+  const std::int64_t prefix = prefix_of == nullptr ? -1 : prefix_of[span];
+  if (prefix < 0) return {cu_seqlens[span], cu_seqlens[span + 1], cu_seqlens[span], 0};
+  return {cu_seqlens[span], cu_seqlens[span + 1], cu_seqlens[prefix],
+          cu_seqlens[prefix + 1] - cu_seqlens[prefix]};
+}
 
 template <class T>
 struct AttentionForward {
@@ -39,11 +65,9 @@ struct AttentionBackward {
   T *dk, *dv;                // [N, kv_heads, head_dim]
 };
 
-/// The first token that a query sees of its document.
-HONE_HOST_DEVICE std::int64_t first_seen(std::int64_t document_begin, std::int64_t query,
-                                         std::int64_t window) {
-  const bool all = window == 0 || query - document_begin < window;
-  return all ? document_begin : query - window + 1;
+/// The first position that a query sees of its document, given its own.
+HONE_HOST_DEVICE std::int64_t first_seen(std::int64_t position, std::int64_t window) {
+  return window == 0 || position < window ? 0 : position - window + 1;
 }
 
 /// A score after the soft cap, and its derivative by the score before.

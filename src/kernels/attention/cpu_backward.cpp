@@ -1,12 +1,11 @@
-#include <limits>
-
 #include "kernels/attention/cpu_items.h"
 #include "kernels/attention/cpu_matmul.h"
 
 namespace hone::kernels {
 namespace {
 
-/// S tokens of a document, Q queries of a block, d head_dim; a prime: rounded up to vectors.
+/// S tokens of the longest document, Q queries of a block, d head_dim; a prime: rounded up to
+/// vectors.
 template <class W>
 struct Scratch {
   Buffer<W> keys_T, values_T;              // [d, S'] packed: right operands of scores and dweights
@@ -33,10 +32,14 @@ struct Scratch {
         dqueries(kQueryBlock * padded<W>(d)) {}
 };
 
-/// A block of Q queries of one head. Its S keys begin with the document's `first_key`-th, which is
-/// a multiple of a vector's width so that packed keys can be entered there.
+/// A block of Q queries of one head, the first of them at a position of its document. Its S keys
+/// begin with the document's `first_key`-th, which is a multiple of a vector's width so that packed
+/// keys can be entered there.
 struct Block {
-  std::int64_t document_begin, first, Q, first_key, S, head;
+  AttentionSpan span;
+  std::int64_t position, Q, first_key, S, head;
+
+  std::int64_t first() const { return span.token(position); }
 };
 
 /// Scores of keys [first, end) to weights, and gradients of weights to gradients of scores, in
@@ -87,8 +90,8 @@ template <class T>
 HONE_INLINE void load_block(const AttentionBackward<T>& a, const Block& block,
                             const Scratch<Wide<T>>& scratch) {
   const std::int64_t d = a.shape.head_dim, dout_stride = a.shape.heads * d;
-  const T* const q = a.q + block.first * a.shape.q.token + block.head * a.shape.q.head;
-  const T* const dout = a.dout + block.first * dout_stride + block.head * d;
+  const T* const q = a.q + block.first() * a.shape.q.token + block.head * a.shape.q.head;
+  const T* const dout = a.dout + block.first() * dout_stride + block.head * d;
   const std::int64_t panel = block.Q * Lanes<Wide<T>>::kCount;
   copy_rows(q, a.shape.q.token, block.Q, d, a.scale, scratch.queries.get());
   copy_rows(dout, dout_stride, block.Q, d, Wide<T>{1}, scratch.douts.get());
@@ -111,13 +114,12 @@ HONE_INLINE void block_backward(const AttentionBackward<T>& a, const Block& bloc
   const Panels<W> values_T{scratch.values_T.get() + block.first_key * d, d * lanes};
   matmul<false>(Left<W>{scratch.queries.get(), d, 1}, keys_T, Q, S, d, weights, S_padded);
   matmul<false>(Left<W>{scratch.douts.get(), d, 1}, values_T, Q, S, d, dscores, S_padded);
-  const std::int64_t key_begin = block.document_begin + block.first_key;
   for (std::int64_t i = 0; i < Q; ++i) {
-    const std::int64_t query = block.first + i;
-    const std::int64_t seen = first_seen(block.document_begin, query, a.shape.window);
+    const std::int64_t query = block.position + i;
     softmax_gradient_row(weights + i * S_padded, dscores + i * S_padded, scratch.slopes.get(),
-                         a.logsumexp[query * heads + block.head], seen - key_begin,
-                         query + 1 - key_begin, S, a.softcap);
+                         a.logsumexp[(block.first() + i) * heads + block.head],
+                         first_seen(query, a.shape.window) - block.first_key,
+                         query + 1 - block.first_key, S, a.softcap);
   }
   matmul<true>(Left<W>{weights, 1, S_padded}, Panels<W>{scratch.douts_packed.get(), Q * lanes}, S,
                d, Q, scratch.dvalues.get() + block.first_key * d_padded, d_padded);
@@ -126,47 +128,74 @@ HONE_INLINE void block_backward(const AttentionBackward<T>& a, const Block& bloc
   const Panels<W> keys{scratch.keys.get() + block.first_key * lanes, tokens * lanes};
   matmul<false>(Left<W>{dscores, S_padded, 1}, keys, Q, d, S, scratch.dqueries.get(), d_padded);
   store_rows(scratch.dqueries.get(), d_padded, Q, d, a.scale,
-             a.dq + (block.first * heads + block.head) * d, heads * d);
+             a.dq + (block.first() * heads + block.head) * d, heads * d);
 }
 
-/// All queries of a document for one key-value head: nobody else adds to its dk and dv.
+/// All queries of a span for one key-value head. The sums for its prefix's keys go on; those for
+/// its own begin.
 template <class T>
-HONE_INLINE void item_backward(const AttentionBackward<T>& a, const AttentionItem& item,
-                               const Scratch<Wide<T>>& scratch) {
+HONE_INLINE void span_backward(const AttentionBackward<T>& a, const AttentionSpan& span,
+                               std::int64_t kv_head, const Scratch<Wide<T>>& scratch) {
   using W = Wide<T>;
   const AttentionShape& shape = a.shape;
   const std::int64_t d = shape.head_dim, d_padded = padded<W>(d), lanes = Lanes<W>::kCount;
-  const std::int64_t begin = item.document_begin, tokens = item.query_end - begin;
-  const T* const k = a.k + begin * shape.k.token + item.kv_head * shape.k.head;
-  const T* const v = a.v + begin * shape.v.token + item.kv_head * shape.v.head;
-  pack_columns(k, shape.k.token, d, tokens, scratch.keys_T.get());
-  pack_columns(v, shape.v.token, d, tokens, scratch.values_T.get());
-  pack_rows(k, shape.k.token, tokens, d, W{1}, scratch.keys.get(), tokens * lanes);
-  std::fill_n(scratch.dkeys.get(), tokens * d_padded, W{0});
-  std::fill_n(scratch.dvalues.get(), tokens * d_padded, W{0});
+  const std::int64_t tokens = span.length(), own = span.prefix_length;
+  for_runs(span, 0, tokens, [&](std::int64_t position, std::int64_t token, std::int64_t count) {
+    const T* const k = a.k + token * shape.k.token + kv_head * shape.k.head;
+    const T* const v = a.v + token * shape.v.token + kv_head * shape.v.head;
+    pack_columns(k, shape.k.token, d, position, position + count, scratch.keys_T.get());
+    pack_columns(v, shape.v.token, d, position, position + count, scratch.values_T.get());
+    pack_rows(k, shape.k.token, count, d, W{1}, scratch.keys.get() + position * lanes,
+              tokens * lanes);
+  });
+  std::fill_n(scratch.dkeys.get() + own * d_padded, (tokens - own) * d_padded, W{0});
+  std::fill_n(scratch.dvalues.get() + own * d_padded, (tokens - own) * d_padded, W{0});
   const std::int64_t group = shape.heads / shape.kv_heads;
-  for (std::int64_t first = 0; first < tokens; first += kQueryBlock) {
+  for (std::int64_t first = own; first < tokens; first += kQueryBlock) {
     const std::int64_t end = std::min(first + kQueryBlock, tokens);
-    const std::int64_t first_key = first_seen(0, first, shape.window) / lanes * lanes;
-    for (std::int64_t head = item.kv_head * group; head < (item.kv_head + 1) * group; ++head)
-      block_backward(a, Block{begin, begin + first, end - first, first_key, end - first_key, head},
-                     tokens, scratch);
+    const std::int64_t first_key = first_seen(first, shape.window) / lanes * lanes;
+    for (std::int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head)
+      block_backward(a, Block{span, first, end - first, first_key, end - first_key, head}, tokens,
+                     scratch);
   }
-  const std::int64_t offset = (begin * shape.kv_heads + item.kv_head) * d;
-  const std::int64_t stride = shape.kv_heads * d;
-  store_rows(scratch.dkeys.get(), d_padded, tokens, d, W{1}, a.dk + offset, stride);
-  store_rows(scratch.dvalues.get(), d_padded, tokens, d, W{1}, a.dv + offset, stride);
 }
 
-HONE_SIMD void backward(const AttentionBackward<float>& a, const AttentionItem& item,
+/// Writes the sums for a span's own keys.
+template <class T>
+HONE_INLINE void store_key_gradients(const AttentionBackward<T>& a, const AttentionSpan& span,
+                                     std::int64_t kv_head, const Scratch<Wide<T>>& scratch) {
+  using W = Wide<T>;
+  const std::int64_t d = a.shape.head_dim, d_padded = padded<W>(d);
+  const std::int64_t own = span.prefix_length * d_padded, count = span.end - span.begin;
+  const std::int64_t offset = (span.begin * a.shape.kv_heads + kv_head) * d;
+  const std::int64_t stride = a.shape.kv_heads * d;
+  store_rows(scratch.dkeys.get() + own, d_padded, count, d, W{1}, a.dk + offset, stride);
+  store_rows(scratch.dvalues.get() + own, d_padded, count, d, W{1}, a.dv + offset, stride);
+}
+
+/// A document, and the spans that go on from it: each adds to the sums for the document's keys.
+template <class T>
+HONE_INLINE void item_backward(const AttentionBackward<T>& a, const DocumentItem& item,
+                               const Scratch<Wide<T>>& scratch) {
+  const AttentionSpan document = span_at(a.shape, item.first);
+  span_backward(a, document, item.kv_head, scratch);
+  for (std::int64_t d = item.first + 1; d < item.end; ++d) {
+    const AttentionSpan span = span_at(a.shape, d);
+    span_backward(a, span, item.kv_head, scratch);
+    store_key_gradients(a, span, item.kv_head, scratch);
+  }
+  store_key_gradients(a, document, item.kv_head, scratch);
+}
+
+HONE_SIMD void backward(const AttentionBackward<float>& a, const DocumentItem& item,
                         const Scratch<float>& scratch) {
   item_backward(a, item, scratch);
 }
-HONE_SIMD void backward(const AttentionBackward<Bf16>& a, const AttentionItem& item,
+HONE_SIMD void backward(const AttentionBackward<Bf16>& a, const DocumentItem& item,
                         const Scratch<float>& scratch) {
   item_backward(a, item, scratch);
 }
-HONE_SIMD void backward(const AttentionBackward<double>& a, const AttentionItem& item,
+HONE_SIMD void backward(const AttentionBackward<double>& a, const DocumentItem& item,
                         const Scratch<double>& scratch) {
   item_backward(a, item, scratch);
 }
@@ -177,9 +206,8 @@ template <class T>
 void launch_cpu(const AttentionBackward<T>& args) {
   const std::int64_t longest = longest_document(args.shape);
   for_items(
-      attention_items(args.shape, std::numeric_limits<std::int64_t>::max() / 2),
-      [&] { return Scratch<Wide<T>>(longest, args.shape.head_dim); },
-      [&](const AttentionItem& item, const Scratch<Wide<T>>& scratch) {
+      document_items(args.shape), [&] { return Scratch<Wide<T>>(longest, args.shape.head_dim); },
+      [&](const DocumentItem& item, const Scratch<Wide<T>>& scratch) {
         backward(args, item, scratch);
       });
 }

@@ -49,12 +49,12 @@ HONE_INLINE Denominator<W> softmax_row(W* __restrict scores, std::int64_t first,
 }
 
 template <class T>
-HONE_INLINE void head_forward(const AttentionForward<T>& a, const AttentionItem& item,
+HONE_INLINE void head_forward(const AttentionForward<T>& a, const QueryItem& item,
                               std::int64_t head, const Scratch<Wide<T>>& scratch) {
   using W = Wide<T>;
   const std::int64_t d = a.shape.head_dim, heads = a.shape.heads, lanes = Lanes<W>::kCount;
   const std::int64_t Q = item.query_end - item.query_begin;
-  const std::int64_t S = item.query_end - item.key_begin;
+  const std::int64_t S = item.keys();
   const std::int64_t S_padded = padded<W>(S), d_padded = padded<W>(d);
   W* const queries = scratch.queries.get();
   W* const scores = scratch.scores.get();
@@ -67,8 +67,8 @@ HONE_INLINE void head_forward(const AttentionForward<T>& a, const AttentionItem&
                 S_padded);
   Denominator<W> denominators[kQueryBlock];
   for (std::int64_t i = 0; i < Q; ++i) {
-    const std::int64_t query = item.query_begin + i;
-    const std::int64_t first = first_seen(item.document_begin, query, a.shape.window);
+    const std::int64_t query = item.span.position(item.query_begin + i);
+    const std::int64_t first = first_seen(query, a.shape.window);
     denominators[i] = softmax_row(scores + i * S_padded, first - item.key_begin,
                                   query + 1 - item.key_begin, S, a.softcap);
   }
@@ -84,29 +84,34 @@ HONE_INLINE void head_forward(const AttentionForward<T>& a, const AttentionItem&
 }
 
 template <class T>
-HONE_INLINE void item_forward(const AttentionForward<T>& a, const AttentionItem& item,
+HONE_INLINE void item_forward(const AttentionForward<T>& a, const QueryItem& item,
                               const Scratch<Wide<T>>& scratch) {
   const AttentionShape& shape = a.shape;
-  const std::int64_t S = item.query_end - item.key_begin;
-  const T* const k = a.k + item.key_begin * shape.k.token + item.kv_head * shape.k.head;
-  const T* const v = a.v + item.key_begin * shape.v.token + item.kv_head * shape.v.head;
-  pack_columns(k, shape.k.token, shape.head_dim, S, scratch.keys.get());
-  pack_rows(v, shape.v.token, S, shape.head_dim, Wide<T>{1}, scratch.values.get(),
-            S * Lanes<Wide<T>>::kCount);
+  const std::int64_t S = item.keys(), lanes = Lanes<Wide<T>>::kCount;
+  const T* const k = a.k + item.kv_head * shape.k.head;
+  const T* const v = a.v + item.kv_head * shape.v.head;
+  for_runs(item.span, item.key_begin, item.key_begin + S,
+           [&](std::int64_t position, std::int64_t token, std::int64_t count) {
+             const std::int64_t first = position - item.key_begin;
+             pack_columns(k + token * shape.k.token, shape.k.token, shape.head_dim, first,
+                          first + count, scratch.keys.get());
+             pack_rows(v + token * shape.v.token, shape.v.token, count, shape.head_dim, Wide<T>{1},
+                       scratch.values.get() + first * lanes, S * lanes);
+           });
   const std::int64_t group = shape.heads / shape.kv_heads;
   for (std::int64_t head = item.kv_head * group; head < (item.kv_head + 1) * group; ++head)
     head_forward(a, item, head, scratch);
 }
 
-HONE_SIMD void forward(const AttentionForward<float>& a, const AttentionItem& item,
+HONE_SIMD void forward(const AttentionForward<float>& a, const QueryItem& item,
                        const Scratch<float>& scratch) {
   item_forward(a, item, scratch);
 }
-HONE_SIMD void forward(const AttentionForward<Bf16>& a, const AttentionItem& item,
+HONE_SIMD void forward(const AttentionForward<Bf16>& a, const QueryItem& item,
                        const Scratch<float>& scratch) {
   item_forward(a, item, scratch);
 }
-HONE_SIMD void forward(const AttentionForward<double>& a, const AttentionItem& item,
+HONE_SIMD void forward(const AttentionForward<double>& a, const QueryItem& item,
                        const Scratch<double>& scratch) {
   item_forward(a, item, scratch);
 }
@@ -117,9 +122,8 @@ template <class T>
 void launch_cpu(const AttentionForward<T>& args) {
   const std::int64_t longest = longest_document(args.shape);
   for_items(
-      attention_items(args.shape, kQueryBlock),
-      [&] { return Scratch<Wide<T>>(longest, args.shape.head_dim); },
-      [&](const AttentionItem& item, const Scratch<Wide<T>>& scratch) {
+      query_items(args.shape), [&] { return Scratch<Wide<T>>(longest, args.shape.head_dim); },
+      [&](const QueryItem& item, const Scratch<Wide<T>>& scratch) {
         forward(args, item, scratch);
       });
 }

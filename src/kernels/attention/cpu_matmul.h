@@ -71,15 +71,17 @@ HONE_INLINE void pack_rows(const T* rows, std::int64_t row_stride, std::int64_t 
   }
 }
 
-/// Packs the transpose of rows [N, K] as a right operand [K, N].
+/// Packs the transpose of rows [N − first, K] as columns [first, N) of a right operand [K, N];
+/// those after them up to whole vectors become 0.
 template <class T>
 HONE_INLINE void pack_columns(const T* rows, std::int64_t row_stride, std::int64_t K,
-                              std::int64_t N, Wide<T>* panels) {
+                              std::int64_t first, std::int64_t N, Wide<T>* panels) {
   constexpr std::int64_t kCount = Lanes<Wide<T>>::kCount;
-  for (std::int64_t n = 0; n < padded<Wide<T>>(N); ++n) {
+  for (std::int64_t n = first; n < padded<Wide<T>>(N); ++n) {
     Wide<T>* const lane = panels + n / kCount * (K * kCount) + n % kCount;
     if (n < N)
-      for (std::int64_t k = 0; k < K; ++k) lane[k * kCount] = widen(rows[n * row_stride + k]);
+      for (std::int64_t k = 0; k < K; ++k)
+        lane[k * kCount] = widen(rows[(n - first) * row_stride + k]);
     else
       for (std::int64_t k = 0; k < K; ++k) lane[k * kCount] = 0;
   }

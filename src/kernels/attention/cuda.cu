@@ -12,24 +12,25 @@ namespace {
 constexpr int kThreads = 128;
 constexpr int kPerLane = kCudaMostHeadDim / kWarp;
 
-/// The shape as kernels read it: borders on the device.
+/// The shape as kernels read it: borders and prefixes on the device.
 struct DeviceShape {
   AttentionShape host;
-  const std::int64_t* cu_seqlens;
+  const std::int64_t *cu_seqlens, *prefix_of;
   std::int64_t N, group;
+
+  __device__ AttentionSpan span(std::int64_t index) const {
+    return span_at(cu_seqlens, prefix_of, index);
+  }
 };
 
-/// Document borders around token t.
-struct Range {
-  std::int64_t begin, end;
-};
-__device__ Range document_of(const DeviceShape& shape, std::int64_t t) {
-  std::int64_t low = 0, high = shape.host.documents;  // borders[low] ≤ t < borders[high]
+/// The number of the span that token t is in.
+__device__ std::int64_t span_of(const DeviceShape& shape, std::int64_t t) {
+  std::int64_t low = 0, high = shape.host.spans;  // borders[low] ≤ t < borders[high]
   while (high - low > 1) {
     const std::int64_t middle = (low + high) / 2;
     (shape.cu_seqlens[middle] <= t ? low : high) = middle;
   }
-  return {shape.cu_seqlens[low], shape.cu_seqlens[high]};
+  return low;
 }
 
 template <class T>
@@ -72,16 +73,17 @@ __global__ void forward_kernel(const AttentionForward<T> a, const DeviceShape sh
   if (t >= shape.N) return;
   const AttentionShape& s = shape.host;
   const std::int64_t d = s.head_dim;
-  const std::int64_t begin = first_seen(document_of(shape, t).begin, t, s.window);
+  const AttentionSpan span = shape.span(span_of(shape, t));
+  const std::int64_t position = span.position(t), begin = first_seen(position, s.window);
   const T* const q = a.q + t * s.q.token + head * s.q.head;
   const T* const k = a.k + head / shape.group * s.k.head;
   const T* const v = a.v + head / shape.group * s.v.head;
   W largest = -std::numeric_limits<W>::infinity(), sum = 0, out[kPerLane] = {};
-  for (std::int64_t first = begin; first <= t; first += kWarp) {
+  for (std::int64_t first = begin; first <= position; first += kWarp) {
     const std::int64_t key = first + threadIdx.x % kWarp;
     W score = -std::numeric_limits<W>::infinity();
-    if (key <= t) {
-      score = a.scale * dot(q, k + key * s.k.token, d);
+    if (key <= position) {
+      score = a.scale * dot(q, k + span.token(key) * s.k.token, d);
       if (a.softcap > 0) score = cap_score(score, a.softcap).value;
     }
     const W chunk_largest = warp_max(score);
@@ -90,8 +92,8 @@ __global__ void forward_kernel(const AttentionForward<T> a, const DeviceShape sh
     const W shrink = attention_weight(largest, new_largest);
     sum = sum * shrink + warp_sum(weight);
     for (int i = 0; i < kPerLane; ++i) out[i] *= shrink;
-    accumulate<T>(out, weight, min(std::int64_t{kWarp}, t + 1 - first), d,
-                  [&](int j) { return v + (first + j) * s.v.token; });
+    accumulate<T>(out, weight, min(std::int64_t{kWarp}, position + 1 - first), d,
+                  [&](int j) { return v + span.token(first + j) * s.v.token; });
     largest = new_largest;
   }
   store(a.out + (t * s.heads + head) * d, out, 1 / sum, d);
@@ -126,26 +128,46 @@ __global__ void query_gradient_kernel(const AttentionBackward<T> a, const Device
   const std::int64_t t = warp_index() / shape.host.heads, head = warp_index() % shape.host.heads;
   if (t >= shape.N) return;
   const AttentionShape& s = shape.host;
-  const std::int64_t begin = first_seen(document_of(shape, t).begin, t, s.window);
+  const AttentionSpan span = shape.span(span_of(shape, t));
+  const std::int64_t position = span.position(t), begin = first_seen(position, s.window);
   const std::int64_t kv_head = head / shape.group;
   const auto pair_at = [&](std::int64_t key) {
-    return key <= t ? weight_pair(a, s, t, head, key, kv_head) : WeightPair<W>{0, 0, 0};
+    return key <= position ? weight_pair(a, s, t, head, span.token(key), kv_head)
+                           : WeightPair<W>{0, 0, 0};
   };
   W mean = 0;
-  for (std::int64_t key = begin + threadIdx.x % kWarp; key <= t; key += kWarp) {
+  for (std::int64_t key = begin + threadIdx.x % kWarp; key <= position; key += kWarp) {
     const WeightPair<W> pair = pair_at(key);
     mean += pair.weight * pair.dweight;
   }
   mean = warp_sum(mean);
   if (threadIdx.x % kWarp == 0) means[t * s.heads + head] = mean;
   W dq[kPerLane] = {};
-  for (std::int64_t first = begin; first <= t; first += kWarp) {
+  for (std::int64_t first = begin; first <= position; first += kWarp) {
     const WeightPair<W> pair = pair_at(first + threadIdx.x % kWarp);
     const W dscore = attention_score_gradient(pair.weight, pair.dweight, mean) * pair.slope;
-    accumulate<T>(dq, dscore, min(std::int64_t{kWarp}, t + 1 - first), s.head_dim,
-                  [&](int j) { return a.k + (first + j) * s.k.token + kv_head * s.k.head; });
+    accumulate<T>(
+        dq, dscore, min(std::int64_t{kWarp}, position + 1 - first), s.head_dim,
+        [&](int j) { return a.k + span.token(first + j) * s.k.token + kv_head * s.k.head; });
   }
   store(a.dq + (t * s.heads + head) * s.head_dim, dq, a.scale, s.head_dim);
+}
+
+/// Whether span `index` goes on from span `first`.
+__device__ bool goes_on_from(const DeviceShape& shape, std::int64_t index, std::int64_t first) {
+  return shape.prefix_of != nullptr && index < shape.host.spans && shape.prefix_of[index] == first;
+}
+
+/// Tokens of a span that see the key at a position of its document.
+struct Queries {
+  std::int64_t begin, end;
+};
+__device__ Queries queries_that_see(const AttentionSpan& span, std::int64_t position,
+                                    std::int64_t window) {
+  // Where position 0 would be if the whole document stood in front of the span's end.
+  const std::int64_t origin = span.begin - span.prefix_length;
+  return {max(span.begin, origin + position),
+          window == 0 ? span.end : min(span.end, origin + position + window)};
 }
 
 template <class T>
@@ -155,24 +177,27 @@ __global__ void key_gradient_kernel(const AttentionBackward<T> a, const DeviceSh
   const AttentionShape& s = shape.host;
   const std::int64_t key = warp_index() / s.kv_heads, kv_head = warp_index() % s.kv_heads;
   if (key >= shape.N) return;
-  const std::int64_t d = s.head_dim, document_end = document_of(shape, key).end;
-  const std::int64_t end = s.window == 0 ? document_end : min(document_end, key + s.window);
+  const std::int64_t d = s.head_dim, own = span_of(shape, key);
+  const std::int64_t position = shape.span(own).position(key);
   W dk[kPerLane] = {}, dv[kPerLane] = {};
   for (std::int64_t head = kv_head * shape.group; head < (kv_head + 1) * shape.group; ++head)
-    for (std::int64_t first = key; first < end; first += kWarp) {
-      const std::int64_t query = first + threadIdx.x % kWarp;
-      const std::int64_t count = min(std::int64_t{kWarp}, end - first);
-      WeightPair<W> pair{0, 0, 0};
-      W mean = 0;
-      if (query < end) {
-        pair = weight_pair(a, s, query, head, key, kv_head);
-        mean = means[query * s.heads + head];
+    for (std::int64_t index = own; index == own || goes_on_from(shape, index, own); ++index) {
+      const Queries seeing = queries_that_see(shape.span(index), position, s.window);
+      for (std::int64_t first = seeing.begin; first < seeing.end; first += kWarp) {
+        const std::int64_t query = first + threadIdx.x % kWarp;
+        const std::int64_t count = min(std::int64_t{kWarp}, seeing.end - first);
+        WeightPair<W> pair{0, 0, 0};
+        W mean = 0;
+        if (query < seeing.end) {
+          pair = weight_pair(a, s, query, head, key, kv_head);
+          mean = means[query * s.heads + head];
+        }
+        const W dscore = attention_score_gradient(pair.weight, pair.dweight, mean) * pair.slope;
+        accumulate<T>(dk, dscore, count, d,
+                      [&](int j) { return a.q + (first + j) * s.q.token + head * s.q.head; });
+        accumulate<T>(dv, pair.weight, count, d,
+                      [&](int j) { return a.dout + ((first + j) * s.heads + head) * d; });
       }
-      const W dscore = attention_score_gradient(pair.weight, pair.dweight, mean) * pair.slope;
-      accumulate<T>(dk, dscore, count, d,
-                    [&](int j) { return a.q + (first + j) * s.q.token + head * s.q.head; });
-      accumulate<T>(dv, pair.weight, count, d,
-                    [&](int j) { return a.dout + ((first + j) * s.heads + head) * d; });
     }
   store(a.dk + (key * s.kv_heads + kv_head) * d, dk, a.scale, d);
   store(a.dv + (key * s.kv_heads + kv_head) * d, dv, W{1}, d);
@@ -196,20 +221,26 @@ class StreamBuffer {
   T* data_ = nullptr;
 };
 
-class Borders {
+/// Where the spans lie, on the device: the borders and then, where there are any, the prefixes.
+class Layout {
  public:
-  explicit Borders(const AttentionShape& shape) : shape_(shape), device_(shape.documents + 1) {
-    const std::size_t size_bytes = sizeof(std::int64_t) * (shape.documents + 1);
-    check_cuda(cudaMemcpyAsync(device_.get(), shape.cu_seqlens, size_bytes, cudaMemcpyHostToDevice,
-                               current_stream()),
-               "attention");
+  explicit Layout(const AttentionShape& shape) : shape_(shape), device_(2 * shape.spans + 1) {
+    copy(shape.cu_seqlens, shape.spans + 1, device_.get());
+    if (shape.prefix_of != nullptr) copy(shape.prefix_of, shape.spans, prefix_of());
   }
   DeviceShape shape() const {
-    return {shape_, device_.get(), shape_.cu_seqlens[shape_.documents],
-            shape_.heads / shape_.kv_heads};
+    return {shape_, device_.get(), shape_.prefix_of != nullptr ? prefix_of() : nullptr,
+            shape_.cu_seqlens[shape_.spans], shape_.heads / shape_.kv_heads};
   }
 
  private:
+  static void copy(const std::int64_t* from, std::int64_t count, std::int64_t* to) {
+    check_cuda(cudaMemcpyAsync(to, from, sizeof(std::int64_t) * count, cudaMemcpyHostToDevice,
+                               current_stream()),
+               "attention");
+  }
+  std::int64_t* prefix_of() const { return device_.get() + shape_.spans + 1; }
+
   AttentionShape shape_;
   StreamBuffer<std::int64_t> device_;
 };
@@ -220,17 +251,17 @@ std::int64_t warps(std::int64_t items) { return blocks_for(items * kWarp, kThrea
 
 template <class T>
 void launch_cuda(const AttentionForward<T>& args) {
-  if (args.shape.documents == 0) return;
-  const Borders borders(args.shape);
-  const DeviceShape shape = borders.shape();
+  if (args.shape.spans == 0) return;
+  const Layout layout(args.shape);
+  const DeviceShape shape = layout.shape();
   start("attention", forward_kernel<T>, warps(shape.N * args.shape.heads), kThreads, args, shape);
 }
 
 template <class T>
 void launch_cuda(const AttentionBackward<T>& args) {
-  if (args.shape.documents == 0) return;
-  const Borders borders(args.shape);
-  const DeviceShape shape = borders.shape();
+  if (args.shape.spans == 0) return;
+  const Layout layout(args.shape);
+  const DeviceShape shape = layout.shape();
   const StreamBuffer<Wide<T>> means(shape.N * args.shape.heads);
   start("attention", query_gradient_kernel<T>, warps(shape.N * args.shape.heads), kThreads, args,
         shape, means.get());

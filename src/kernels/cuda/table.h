@@ -13,8 +13,8 @@
 
 namespace hone::kernels {
 
-/// Starts an operation on the current CUDA stream. Pointers are the device's, but for
-/// AttentionShape::cu_seqlens.
+/// Starts an operation on the current CUDA stream. Pointers are the device's, but for those of
+/// AttentionShape.
 template <class Args>
 using CudaLauncher = void (*)(const Args&);
 
