@@ -11,6 +11,7 @@
 #include "kernels/packed/packed.h"
 #include "kernels/rms_norm/rms_norm.h"
 #include "kernels/rope/rope.h"
+#include "model/document_lengths.h"
 #include "model/families.h"
 #include "model/frozen_linear.h"
 #include "model/moe.h"
@@ -32,14 +33,6 @@ void check_stream(const TokenStream& tokens) {
              tokens.cu_seqlens.size() >= 2 && tokens.cu_seqlens.front() == 0 &&
                  tokens.cu_seqlens.back() == count,
              "the document borders should run from 0 to {}", count);
-}
-
-/// The tokens of the document that each border begins.
-std::vector<std::int64_t> lengths_of(const std::vector<std::int64_t>& cu_seqlens) {
-  std::vector<std::int64_t> lengths;
-  for (std::size_t d = 0; d + 1 < cu_seqlens.size(); ++d)
-    lengths.push_back(cu_seqlens[d + 1] - cu_seqlens[d]);
-  return lengths;
 }
 
 /// Frequencies of every token [N or 1, rotary_dim / 2] f64.
@@ -205,10 +198,11 @@ Tensor hidden_states(const Decoder& decoder, const TokenStream& tokens, ForwardT
   if (decoder.virtual_tokens) return hidden_states_after_virtual(decoder, tokens, trace);
   const Attend attend = [&](const Tensor& q, const Tensor& k, const Tensor& v,
                             const kernels::AttentionOptions& options) {
-    return kernels::attention(q, k, v, tokens.cu_seqlens, options);
+    return kernels::attention(q, k, v, tokens.cu_seqlens, options, tokens.prefix_of);
   };
-  const std::vector<RotaryTable> ropes = rotary_tables(
-      decoder.spec, tokens.positions_N, tokens.cu_seqlens, lengths_of(tokens.cu_seqlens));
+  const std::vector<RotaryTable> ropes =
+      rotary_tables(decoder.spec, tokens.positions_N, tokens.cu_seqlens,
+                    document_lengths(decoder.spec, tokens.cu_seqlens, tokens.prefix_of));
   Tensor x = embed(decoder, tokens.ids_N);
   for (std::size_t i = 0; i < decoder.layers.size(); ++i)
     x = layer_forward(decoder, i, x, ropes, attend, trace);

@@ -103,11 +103,17 @@ struct Layer {
 };
 
 /// The tokens of a batch: documents end to end, without padding (idea 1 of the design).
+///
+/// Documents that begin alike may share that beginning: a span with a prefix goes on where that
+/// earlier span ends, in positions too, and sees it and itself. [prompt][chosen][rejected] with
+/// prefix_of {-1, 0, 0} is a pair whose prompt is computed once.
 struct TokenStream {
   Tensor ids_N;        ///< i64
   Tensor positions_N;  ///< i64, from 0 in each document
   std::vector<std::int64_t>
-      cu_seqlens;  ///< D+1 borders: document d is [cu_seqlens[d], cu_seqlens[d+1])
+      cu_seqlens;  ///< D+1 borders: document (or span) d is [cu_seqlens[d], cu_seqlens[d+1])
+  /// Empty, or D: -1 where the span begins a document, else the last span before it with -1.
+  std::vector<std::int64_t> prefix_of = {};
 };
 
 /// A decoder-only model. Weights are held in the dtype they were loaded in; every product
@@ -140,7 +146,9 @@ struct ForwardTrace {
 
 /// The last hidden states, after the final norm: what the head multiplies.
 /// @return [N, H] in the compute dtype; no document sees another
-/// @throws ShapeError when ids, positions and borders do not fit together
+/// @throws ShapeError when ids, positions, borders and prefixes do not fit together
+/// @throws ConfigError where documents share a prefix that the model's rope turns differently in
+///         each (dynamic and longrope look at a document's length)
 /// @throws DataError when an id is outside the vocabulary
 /// @source Llama 2, arXiv:2307.09288, and the families of families.cpp, as transformers computes
 ///         them

@@ -120,7 +120,7 @@ void KvCache::begin_with(const Decoder& decoder) {
 }
 
 Tensor extend(const Decoder& decoder, const TokenStream& tokens, KvCache& cache) {
-  HONE_ASSERT(tokens.cu_seqlens.size() == cache.sequences() + 1);
+  HONE_ASSERT(tokens.cu_seqlens.size() == cache.sequences() + 1 && tokens.prefix_of.empty());
   std::vector<bool> begins;
   for (const std::int64_t length : cache.lengths_) begins.push_back(length == 0);
   if (decoder.virtual_tokens) cache.begin_with(decoder);

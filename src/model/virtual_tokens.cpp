@@ -1,5 +1,7 @@
 #include "model/virtual_tokens.h"
 
+#include "model/document_lengths.h"
+
 namespace hone::model {
 namespace {
 
@@ -29,6 +31,7 @@ Interleaving interleave(const std::vector<std::int64_t>& cu_seqlens, std::int64_
 /// Attention that sees keys and values before those of each document.
 Tensor attend_after(const Tensor& q, const Tensor& k, const Tensor& v,
                     const VirtualTokens::KeysAndValues& before, const Interleaving& interleaving,
+                    const std::vector<std::int64_t>& prefix_of,
                     const kernels::AttentionOptions& options) {
   const Tensor source = torch::tensor(interleaving.source, torch::kInt64).to(q.device());
   const Tensor own = torch::tensor(interleaving.own, torch::kInt64).to(q.device());
@@ -37,7 +40,7 @@ Tensor attend_after(const Tensor& q, const Tensor& k, const Tensor& v,
   };
   const Tensor no_queries = torch::zeros({before.k.size(0), q.size(1), q.size(2)}, q.options());
   return kernels::attention(extended(no_queries, q), extended(before.k, k), extended(before.v, v),
-                            interleaving.cu_seqlens, options)
+                            interleaving.cu_seqlens, options, prefix_of)
       .index_select(0, own);
 }
 
@@ -62,14 +65,13 @@ WithVirtual with_virtual_tokens(const Decoder& decoder, const TokenStream& token
 Tensor hidden_states_after_virtual(const Decoder& decoder, const TokenStream& tokens,
                                    ForwardTrace* trace) {
   const VirtualTokens& virtual_tokens = *decoder.virtual_tokens;
-  const std::vector<bool> begins(tokens.cu_seqlens.size() - 1, true);
+  std::vector<bool> begins(tokens.cu_seqlens.size() - 1, true);
+  for (std::size_t d = 0; d < tokens.prefix_of.size(); ++d) begins[d] = tokens.prefix_of[d] == -1;
   const WithVirtual stream = with_virtual_tokens(decoder, tokens, begins);
   const Interleaving interleaving = interleave(tokens.cu_seqlens, virtual_tokens.count, begins);
-  std::vector<std::int64_t> lengths;
-  for (std::size_t d = 0; d + 1 < interleaving.cu_seqlens.size(); ++d)
-    lengths.push_back(interleaving.cu_seqlens[d + 1] - interleaving.cu_seqlens[d]);
   const std::vector<RotaryTable> ropes =
-      rotary_tables(decoder.spec, stream.positions_N, stream.cu_seqlens, lengths);
+      rotary_tables(decoder.spec, stream.positions_N, stream.cu_seqlens,
+                    document_lengths(decoder.spec, interleaving.cu_seqlens, tokens.prefix_of));
   Tensor x = stream.x_NH;
   for (std::size_t i = 0; i < decoder.layers.size(); ++i)
     x = layer_forward(
@@ -78,8 +80,8 @@ Tensor hidden_states_after_virtual(const Decoder& decoder, const TokenStream& to
             const kernels::AttentionOptions& options) {
           return virtual_tokens.keys_and_values
                      ? attend_after(q, k, v, virtual_tokens.keys_and_values(i), interleaving,
-                                    options)
-                     : kernels::attention(q, k, v, stream.cu_seqlens, options);
+                                    tokens.prefix_of, options)
+                     : kernels::attention(q, k, v, stream.cu_seqlens, options, tokens.prefix_of);
         },
         trace);
   return apply_norm(decoder, decoder.norm, stream.own_rows(x));
