@@ -2,6 +2,7 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -14,6 +15,7 @@
 #include "base/log.h"
 #include "io/json.h"
 #include "io/safetensors.h"
+#include "model/score_head.h"
 #include "model/weights.h"
 
 namespace hone::adapters {
@@ -25,6 +27,7 @@ using nlohmann::json;
 constexpr const char* kPrefix = "base_model.model.";
 constexpr const char* kFingerprint = "hone_base";
 constexpr const char* kFingerprintRows = "hone_base_rows";
+constexpr const char* kScore = "score";
 /// The release whose keys these are.
 constexpr const char* kPeftVersion = "0.21.2";
 
@@ -81,7 +84,16 @@ std::pair<const Method*, Settings> read_config(const fs::path& folder) {
   json values = json::object();
   for (const ConfigKey& key : method->keys)
     values[key.key] = config.contains(key.key) ? config[key.key] : key.preset;
+  take_head_that_is_there(config, values);
   return {method, Settings(std::move(values), where)};
+}
+
+/// For a classifier PEFT trains whichever head the model has of the two names, and lists both.
+void take_head_that_is_there(const json& config, json& values) {
+  if (config.value("task_type", json()) != "SEQ_CLS") return;
+  json& saved = values["modules_to_save"];
+  if (!saved.is_array() || std::find(saved.begin(), saved.end(), kScore) == saved.end()) return;
+  saved.erase(std::remove(saved.begin(), saved.end(), "classifier"), saved.end());
 }
 
 /// Takes tensors out of the file by name, and keeps what does not fit.
@@ -177,6 +189,18 @@ std::string mark_beside(const io::SafetensorsFile& file, const Adapter& adapter,
   return fits ? fingerprint(decoder, rows) : adapter.base_fingerprint;
 }
 
+/// A reward model's head comes with its adapter: its base may be a language model.
+void add_missing_head(const io::SafetensorsFile& file, model::Decoder& decoder) {
+  const io::TensorView* head = file.find(std::string(kPrefix) + kScore + ".weight");
+  if (head != nullptr && head->shape.size() == 2 && decoder.spec.num_labels == 0)
+    model::add_score_head(decoder, head->shape[0], 0);
+}
+
+bool trains_score(const Settings& settings) {
+  const std::vector<std::string> saved = settings.texts("modules_to_save");
+  return std::find(saved.begin(), saved.end(), kScore) != saved.end();
+}
+
 void check_base(const io::SafetensorsFile& file, const Adapter& adapter,
                 const model::Decoder& decoder) {
   const auto recorded = file.metadata().find(kFingerprint);
@@ -193,6 +217,7 @@ Adapter load_adapter(const fs::path& folder, model::Decoder& decoder) {
   const torch::NoGradGuard no_grad;
   auto [method, settings] = read_config(folder);
   const io::SafetensorsFile file(folder / kWeightsFile);
+  add_missing_head(file, decoder);
   Adapter adapter = make_adapter(decoder, *method, settings, 0);
   // A folder holds what an encoder made, not the encoder.
   if (method->exported != nullptr)
@@ -217,7 +242,7 @@ void save_adapter(const Adapter& trained, const fs::path& folder, const std::str
 
   json config = adapter.settings.values();
   config.update({{"peft_type", adapter.method->peft_type},
-                 {"task_type", "CAUSAL_LM"},
+                 {"task_type", trains_score(adapter.settings) ? "SEQ_CLS" : "CAUSAL_LM"},
                  {"auto_mapping", nullptr},
                  {"peft_version", kPeftVersion},
                  {"base_model_name_or_path", base},

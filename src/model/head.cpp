@@ -16,11 +16,11 @@ Tensor token_logps(const Decoder& decoder, const Tensor& hidden_NH, const Tensor
 }
 
 Tensor scores(const Decoder& decoder, const Tensor& hidden_NH, const Tensor& rows_M) {
-  const Tensor rows = hidden_NH.index_select(0, rows_M);
+  // In fp32 whatever the rest is computed in: a few rows, whose differences are what counts.
+  const Tensor rows = hidden_NH.index_select(0, rows_M).to(torch::kFloat32);
   const Tensor& bias = decoder.score_bias;
-  return at::linear(rows, decoder.score.to(rows.scalar_type()),
-                    bias.defined() ? bias.to(rows.scalar_type()) : bias)
-      .to(torch::kFloat32);
+  return at::linear(rows, decoder.score.to(torch::kFloat32),
+                    bias.defined() ? bias.to(torch::kFloat32) : bias);
 }
 
 Tensor logits(const Decoder& decoder, const Tensor& hidden_MH) {

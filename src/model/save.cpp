@@ -7,6 +7,7 @@
 #include "model/config_keys.h"
 #include "model/load.h"
 #include "model/rope_config.h"
+#include "model/score_head.h"
 #include "model/weights.h"
 
 namespace hone::model {
@@ -51,6 +52,7 @@ void save_decoder(Decoder& decoder, const fs::path& folder, const fs::path& base
   ordered_json config =
       from_folder ? io::read_ordered_json(base / "config.json") : config_of(decoder.spec);
   if (decoder.spec.rope_is_overridden) write_rope(decoder.spec, config);
+  write_score_head(decoder.spec, config);
   config.erase("torch_dtype");
   config["dtype"] = dtype_name(dtype);
   config["vocab_size"] = decoder.spec.vocab_size;
