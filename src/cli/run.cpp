@@ -26,6 +26,7 @@ constexpr Verb kVerbs[] = {
     {"quantize", "What a model loses when its layers are packed to 4 or 8 bits.", declare_quantize},
     {"report", "A page about a run, or about several side by side.", declare_report},
     {"runs", "The runs in a folder, as a table.", declare_runs},
+    {"rank", "Best of n: candidate answers by what a reward model says of them.", declare_rank},
     {"score", "What a reward model or a classifier says of rows.", declare_logprobs},
     {"tokenize", "Text to token ids and offsets, or back.", declare_tokenize},
     {"data", "Look at what data becomes.", declare_data},

@@ -3,6 +3,8 @@
 #include "engine/device.h"
 #include "trainers/dpo/dpo.h"
 #include "trainers/kto/kto.h"
+#include "trainers/orpo/orpo.h"
+#include "trainers/reward/reward.h"
 #include "trainers/sft/sft.h"
 
 namespace hone::cli {
@@ -14,7 +16,11 @@ struct Trainer {
                   const engine::Placement& placement, const engine::ResumeRequest& resume);
 };
 
-constexpr Trainer kTrainers[] = {{"sft", sft::run}, {"dpo", dpo::run}, {"kto", kto::run}};
+constexpr Trainer kTrainers[] = {{"sft", sft::run},
+                                 {"dpo", dpo::run},
+                                 {"kto", kto::run},
+                                 {"orpo", orpo::run},
+                                 {"reward", reward::run}};
 
 struct Arguments {
   ConfigArguments config;

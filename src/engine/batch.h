@@ -17,9 +17,17 @@ struct DeviceBatch {
   Tensor targets_M;  ///< i64, those next tokens
   Tensor weights_M;  ///< f32, their weights
   Tensor counts_D;   ///< i64, how many of them each document has
+  /// The tokens that carry no weight, as prompts' do: rows that predict them, and their documents.
+  /// The first token of a document is predicted by nothing.
+  Tensor unweighted_rows, unweighted_targets, unweighted_documents;
+  Tensor ends_D;  ///< i64, positions in the stream of the documents' last tokens
 };
 
-DeviceBatch to_device(const datasets::Batch& batch, torch::Device device);
+/// @param share_prompts the documents of a row have one copy of their prompt in the stream: fewer
+///        tokens, and the same numbers to rounding. Tokens that carry weight, and documents, keep
+///        their order.
+DeviceBatch to_device(const datasets::Batch& batch, torch::Device device,
+                      bool share_prompts = false);
 
 /// Gives all rows of a data set, in their order, in batches of about so many tokens.
 void for_each_batch(const datasets::Dataset& data, std::int64_t tokens_per_batch,

@@ -16,6 +16,10 @@ std::span<const Method> methods() {
       {"kto",
        "Kahneman-Tversky optimisation and BCO, on answers with a label each",
        {datasets::RecordKind::kUnpaired}},
+      {"orpo", "ORPO, CPO, SimPO and AlphaPO, on pairs of answers and without a reference",
+       {datasets::RecordKind::kPreference}},
+      {"reward", "a reward model, on pairs of answers, or on answers or steps with a score each",
+       {datasets::RecordKind::kPreference, datasets::RecordKind::kScored}},
   };
   return table;
 }

@@ -5,7 +5,7 @@
 namespace hone::engine {
 
 StepReport optimizer_step(Session& session, std::int64_t step, const datasets::StepFeed::Step& rows,
-                          const LossOf& loss_of) {
+                          const LossOf& loss_of, bool share_prompts) {
   StepReport report;
   report.epoch = rows.epoch;
 
@@ -15,7 +15,7 @@ StepReport optimizer_step(Session& session, std::int64_t step, const datasets::S
   dropout.step = static_cast<std::uint64_t>(step);
   for (const datasets::Batch& micro_batch : rows.micro_batches) {
     dropout.first_row = static_cast<std::uint64_t>(report.tokens);
-    const Tensor loss = loss_of(to_device(micro_batch, session.decoder.device()));
+    const Tensor loss = loss_of(to_device(micro_batch, session.decoder.device(), share_prompts));
     loss.backward();
     report.loss += loss.item<double>();
     report.tokens += micro_batch.tokens();

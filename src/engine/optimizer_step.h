@@ -16,8 +16,9 @@ using LossOf = std::function<Tensor(const DeviceBatch& batch)>;
 /// One optimizer step: the loss of each micro-batch and its gradient, the method's own penalty,
 /// clipping, the update. Dropout is on while `loss_of` runs.
 /// @param step from 1
+/// @param share_prompts as to_device has it
 /// @throws Error where loss or gradient is not finite; the weights are as they were before
 StepReport optimizer_step(Session& session, std::int64_t step, const datasets::StepFeed::Step& rows,
-                          const LossOf& loss_of);
+                          const LossOf& loss_of, bool share_prompts = false);
 
 }  // namespace hone::engine

@@ -44,6 +44,14 @@ void check_base_is_frozen(const RunOptions& options, Problems& problems) {
                  "the model as it is");
 }
 
+void check_head(const RunOptions& options, Problems& problems) {
+  if (options.model.num_labels > 0 && options.train.method != "reward")
+    problems.add("model.num_labels",
+                 "train.method: " + options.train.method +
+                     " trains a language model, which has no head of scores; leave it out, or take "
+                     "train.method: reward");
+}
+
 }  // namespace
 
 const Table<ModelOptions>& ModelOptions::table() {
@@ -76,6 +84,10 @@ const Table<ModelOptions>& ModelOptions::table() {
        field("add_special_tokens", &ModelOptions::add_special_tokens, {}, kScalarOrList,
              "The same for special tokens: a chat template can make them, a message's text never "
              "becomes one, and decoding leaves them out."),
+       field("num_labels", &ModelOptions::num_labels, 0, at_least(0), unit("outputs"),
+             "Of a reward model's head `score`. 0: as many as the model's own head has, and one "
+             "where it is a language model, whose head is then replaced by a fresh one that is "
+             "trained."),
        check<ModelOptions>("Options of a quantisation are set only where they have an effect.",
                            check_quantization),
        section(&ModelOptions::rope_scaling)});
@@ -128,7 +140,8 @@ const Table<RunOptions>& RunOptions::table() {
        section(&RunOptions::optim), section(&RunOptions::schedule), section(&RunOptions::eval),
        section(&RunOptions::checkpoint), section(&RunOptions::report),
        check<RunOptions>("A quantised model is trained through an adapter.",
-                         check_base_is_frozen)});
+                         check_base_is_frozen),
+       check<RunOptions>("Only reward models have a head of scores.", check_head)});
   return table;
 }
 

@@ -27,6 +27,7 @@ struct ModelOptions {
   std::vector<std::string> quantization_skip;
   std::vector<std::string> add_tokens, add_special_tokens;
   model::RopeScalingOptions rope_scaling;
+  std::int64_t num_labels;
 
   static const config::Table<ModelOptions>& table();
 };
@@ -58,6 +59,8 @@ struct RunOptions {
   TrainOptions train;
   DpoOptions dpo;
   KtoOptions kto;
+  OrpoOptions orpo;
+  RewardOptions reward;
   optim::OptimOptions optim;
   optim::ScheduleOptions schedule;
   eval::EvalOptions eval;

@@ -55,6 +55,34 @@ void check_sync(const DpoOptions& options, Problems& problems) {
                  "sync_ref_model");
 }
 
+constexpr std::string_view kPrefixSharingHelp =
+    "Whether the prompt of a pair is computed once for both answers, which gives the same numbers "
+    "sooner. auto: where the model's rope does not look at a document's length. always: refused "
+    "where it does. never: both documents are computed whole.";
+
+void check_reward(const RewardOptions& options, Problems& problems) {
+  if (options.loss_type != "bradley_terry" && options.center_rewards_coefficient != 0)
+    problems.add("center_rewards_coefficient",
+                 "has no effect with reward.loss_type: " + options.loss_type +
+                     "; leave it out, or compare pairs with bradley_terry");
+}
+
+void check_orpo(const OrpoOptions& options, Problems& problems) {
+  const auto refuse = [&](const char* key, bool is_set, bool is_read, const char* readers) {
+    if (is_set && !is_read)
+      problems.add(key, "orpo.loss_type: " + options.loss_type +
+                            " does not read it; leave it out, "
+                            "or take " +
+                            readers);
+  };
+  const std::string& type = options.loss_type;
+  refuse("label_smoothing", options.label_smoothing != 0, type == "sigmoid" || type == "simpo",
+         "sigmoid or simpo");
+  refuse("alpha", options.alpha != 0, type != "orpo", "another than orpo");
+  if (options.nll_weight == 0.0 && options.nll_on == "all")
+    problems.add("nll_on", "has no effect where orpo.nll_weight is 0");
+}
+
 }  // namespace
 
 const Table<DpoOptions>& DpoOptions::table() {
@@ -124,6 +152,59 @@ const Table<KtoOptions>& KtoOptions::table() {
   return table;
 }
 
+const Table<RewardOptions>& RewardOptions::table() {
+  static const Table<RewardOptions> table(
+      "reward", "train.method: reward. What a reward model learns from, and how.",
+      {field(
+           "loss_type", &RewardOptions::loss_type, "bradley_terry",
+           choices({"bradley_terry", "regression", "stepwise"}),
+           "bradley_terry: from pairs; the chosen answer's reward is to be the larger one, by the "
+           "row's margin where it has one. regression: from answers with a score, by squared "
+           "error; a score that is a list has one number for each output of the head "
+           "(model.num_labels). stepwise: from solutions whose steps are labelled right or "
+           "wrong; each is judged at its last token."),
+       field("center_rewards_coefficient", &RewardOptions::center_rewards_coefficient, 0.0,
+             at_least(0),
+             "Adds this times (r_chosen + r_rejected)^2 to a pair's loss, so that rewards lie "
+             "around 0 (arXiv:2312.09244). 0.01 is usual."),
+       field("prefix_sharing", &RewardOptions::prefix_sharing, "auto",
+             choices({"auto", "always", "never"}), kPrefixSharingHelp),
+       check<RewardOptions>("Keys that the loss does not read are refused.", check_reward)});
+  return table;
+}
+
+const Table<OrpoOptions>& OrpoOptions::table() {
+  static const Table<OrpoOptions> table(
+      "orpo", "train.method: orpo. Preference without a reference model.",
+      {field("loss_type", &OrpoOptions::loss_type, "orpo",
+             choices({"orpo", "sigmoid", "hinge", "ipo", "simpo"}),
+             "How a pair is compared. orpo: by the log of its odds ratio (arXiv:2403.07691). "
+             "sigmoid: CPO, by summed log-probabilities (arXiv:2401.08417); hinge the same with a "
+             "hinge. ipo: by "
+             "averaged ones, towards 1/(2 beta). simpo: by averaged ones, with a margin "
+             "(arXiv:2405.14734)."),
+       field("beta", &OrpoOptions::beta, 0.1, above(0),
+             "Weight of orpo's comparison (lambda of the paper), and what the others multiply "
+             "differences with. simpo: 2 to 10."),
+       field("label_smoothing", &OrpoOptions::label_smoothing, 0.0, at_least(0), below(0.5),
+             "sigmoid, simpo: the share of pairs taken to be labelled the wrong way round."),
+       field("simpo_gamma", &OrpoOptions::simpo_gamma, 0.5, at_least(0),
+             "simpo: the margin that the chosen answer should have."),
+       field("alpha", &OrpoOptions::alpha, 0.0, at_least(0),
+             "Above 0 a reward is (1 - p^-alpha) / alpha in place of log p: AlphaPO "
+             "(arXiv:2501.03884)."),
+       field("nll_weight", &OrpoOptions::nll_weight, std::nullopt, at_least(0),
+             "Weight of the chosen answer's negative log-likelihood. null: 1, and 0 for simpo, as "
+             "in their papers."),
+       field("nll_on", &OrpoOptions::nll_on, "completion", choices({"completion", "all"}),
+             "completion: the mean over the chosen answer's tokens, pair by pair. all: the mean "
+             "over the tokens of prompt and answer of a whole micro-batch, as TRL has it."),
+       field("prefix_sharing", &OrpoOptions::prefix_sharing, "auto",
+             choices({"auto", "always", "never"}), kPrefixSharingHelp),
+       check<OrpoOptions>("Keys that the loss does not read are refused.", check_orpo)});
+  return table;
+}
+
 std::optional<ReferenceOptions> reference_options(const RunOptions& options) {
   if (options.train.method == "dpo")
     return ReferenceOptions{options.dpo.reference, options.dpo.reference_cache};
@@ -152,7 +233,8 @@ nlohmann::json json_of(const O& options) {
   nlohmann::json json;
   const Table<O>& table = O::table();
   for (std::size_t i = 0; i < table.access().size(); ++i)
-    if (const std::string& name = table.schema().fields[i].key; name != "reference_cache")
+    if (const std::string& name = table.schema().fields[i].key;
+        name != "reference_cache" && name != "prefix_sharing")
       json[name] = config::to_yaml(table.access()[i].get(options));
   return json;
 }
@@ -162,6 +244,8 @@ nlohmann::json json_of(const O& options) {
 nlohmann::json method_identity(const RunOptions& options) {
   if (options.train.method == "dpo") return json_of(options.dpo);
   if (options.train.method == "kto") return json_of(options.kto);
+  if (options.train.method == "reward") return json_of(options.reward);
+  if (options.train.method == "orpo") return json_of(options.orpo);
   return {};
 }
 

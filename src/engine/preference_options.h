@@ -52,6 +52,29 @@ struct KtoOptions {
   static const config::Table<KtoOptions>& table();
 };
 
+/// Section `reward`.
+struct RewardOptions {
+  std::string loss_type;
+  double center_rewards_coefficient;
+  std::string prefix_sharing;
+
+  static const config::Table<RewardOptions>& table();
+};
+
+/// Section `orpo`.
+struct OrpoOptions {
+  std::string loss_type;
+  double beta;
+  double label_smoothing;
+  double simpo_gamma;
+  double alpha;
+  std::optional<double> nll_weight;
+  std::string nll_on;
+  std::string prefix_sharing;
+
+  static const config::Table<OrpoOptions>& table();
+};
+
 /// What train.method measures its policy against; nothing for a method that measures none.
 std::optional<ReferenceOptions> reference_options(const RunOptions& options);
 

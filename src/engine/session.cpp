@@ -5,6 +5,7 @@
 #include "engine/run_data.h"
 #include "engine/run_folder.h"
 #include "model/load.h"
+#include "model/score_head.h"
 #include "model/weights.h"
 
 namespace hone::engine {
@@ -19,6 +20,9 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
   const std::int64_t steps = total_steps(options.train, sampler);
 
   model::Decoder decoder = load_base(base, options.model, placement);
+  if (options.model.num_labels > 0)
+    model::add_score_head(decoder, options.model.num_labels,
+                          static_cast<std::uint64_t>(options.train.seed));
   std::optional<model::Decoder> untouched;
   if (needs_base(options)) untouched = decoder;
   Trainable trainable = make_trainable(decoder, options.adapter, config.given,

@@ -17,4 +17,16 @@ torch::Tensor bradley_terry_loss(const torch::Tensor& chosen, const torch::Tenso
                                  const std::optional<torch::Tensor>& margin,
                                  double center_coefficient);
 
+/// Squared error of a head's outputs against scores, averaged over a row's attributes. An attribute
+/// that is NaN is one that the row does not have.
+/// @param outputs [N, A] f32; gradient flows. @param scores [N, A] f32
+/// @return [N] f32; 0 for a row without attributes
+torch::Tensor score_regression_loss(const torch::Tensor& outputs, const torch::Tensor& scores);
+
+/// Binary cross-entropy of steps that are right (1) or wrong (0).
+/// @param logits [M] f32; gradient flows. @param labels [M] f32
+/// @return [M] f32
+/// @source process supervision, arXiv:2305.20050
+torch::Tensor step_label_loss(const torch::Tensor& logits, const torch::Tensor& labels);
+
 }  // namespace hone::loss

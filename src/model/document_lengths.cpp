@@ -44,4 +44,11 @@ std::vector<std::int64_t> document_lengths(const Spec& spec,
   return lengths;
 }
 
+bool can_share_prefixes(const Spec& spec, std::int64_t longest) {
+  for (const Rope& rope : spec.ropes)
+    if (depends_on_length(rope) && rope_frequencies(rope, 1) != rope_frequencies(rope, longest))
+      return false;
+  return true;
+}
+
 }  // namespace hone::model

@@ -18,4 +18,7 @@ std::vector<std::int64_t> document_lengths(const Spec& spec,
                                            const std::vector<std::int64_t>& cu_seqlens,
                                            const std::vector<std::int64_t>& prefix_of);
 
+/// Whether documents of up to `longest` tokens can share prefixes, whatever their lengths.
+bool can_share_prefixes(const Spec& spec, std::int64_t longest);
+
 }  // namespace hone::model

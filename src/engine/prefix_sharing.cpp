@@ -1,0 +1,26 @@
+#include "engine/prefix_sharing.h"
+
+#include <algorithm>
+
+#include "model/document_lengths.h"
+
+namespace hone::engine {
+
+bool shares_prompts(const Session& session, const std::string& choice) {
+  if (choice == "never") return false;
+  std::int64_t longest = 0;
+  for (const datasets::Dataset* data : {&session.train_data, &session.eval_data})
+    for (const std::int64_t length : data->lengths()) longest = std::max(longest, length);
+  const model::Spec& spec = session.decoder.spec;
+  const bool can = model::can_share_prefixes(spec, longest);
+  HONE_CHECK(
+      ConfigError, can || choice != "always",
+      "prefix_sharing: always: the model's rope ({}) turns a prompt differently in documents "
+      "of different lengths beyond {:.0f} tokens, and rows here have up to {}; set it to "
+      "auto or never",
+      spec.ropes.front().scaling.type, spec.ropes.front().scaling.original_max_position_embeddings,
+      longest);
+  return can;
+}
+
+}  // namespace hone::engine

@@ -1,0 +1,119 @@
+#include "trainers/reward/reward.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "engine/load_options.h"
+#include "engine/optimizer_step.h"
+#include "engine/prefix_sharing.h"
+#include "model/head.h"
+#include "model/load.h"
+
+namespace hone::reward {
+namespace {
+
+/// Refuses rows that the objective is not for, by name.
+void check_rows(const Objective& objective, const datasets::Batch& batch,
+                const datasets::Dataset& data, std::int64_t outputs) {
+  for (std::size_t r = 0; r < batch.places.size(); ++r) {
+    const std::int64_t documents = batch.cu_rows[r + 1] - batch.cu_rows[r];
+    const std::int64_t values = batch.cu_values[r + 1] - batch.cu_values[r];
+    HONE_CHECK(DataError, documents == objective.documents,
+               "{}: reward.loss_type: {} learns from {}, and this row is none; choose the "
+               "loss_type that the data is for: bradley_terry (chosen and rejected), regression "
+               "(score) or stepwise (labels)",
+               data.where(batch.places[r]), objective.name, objective.rows);
+    HONE_CHECK(DataError, objective.most_outputs != 0 || values == outputs,
+               "{}: the row has {} scores, and the head {} outputs (model.num_labels)",
+               data.where(batch.places[r]), values, outputs);
+  }
+}
+
+/// What the head says at the places that are judged. @return [M, A] f32
+Tensor judged(const model::Decoder& decoder, const Objective& objective,
+              const engine::DeviceBatch& batch) {
+  return model::scores(decoder, model::hidden_states(decoder, batch.tokens),
+                       objective.places(batch));
+}
+
+/// What the rows say of them. [values] f32
+Tensor values_of(const engine::DeviceBatch& batch) {
+  return torch::tensor(batch.host->values, torch::kFloat32).to(batch.rows_M.device());
+}
+
+/// A reward model has a head `score`: the base's own, or a fresh one; an adapter is trained with
+/// it.
+config::Loaded<engine::RunOptions> with_head(config::Loaded<engine::RunOptions> config) {
+  engine::RunOptions& options = config.options;
+  const model::Spec spec = model::load_spec(engine::resolve_model(options.model.base));
+  if (spec.num_labels == 0 && options.model.num_labels == 0) options.model.num_labels = 1;
+  std::vector<std::string>& saved = options.adapter.modules_to_save;
+  if (options.adapter.trains_adapter() && std::ranges::count(saved, "score") == 0)
+    saved.push_back("score");
+  return config;
+}
+
+}  // namespace
+
+engine::StepReport RewardTrainer::step(std::int64_t step) {
+  // The rows of this step, and how many judgements they hold: the loss is the mean over them all.
+  const datasets::StepFeed::Step rows = session.feed.step(step - 1);
+  const model::Decoder& decoder = session.decoder;
+  std::int64_t count = 0;
+  for (const datasets::Batch& micro_batch : rows.micro_batches) {
+    check_rows(objective, micro_batch, session.train_data, decoder.spec.num_labels);
+    count += objective.count(micro_batch);
+  }
+
+  // Each micro-batch adds its part: what the head says at the places that are judged, against what
+  // the rows say there.
+  Judgements judgements;
+  engine::StepReport report = engine::optimizer_step(
+      session, step, rows,
+      [&](const engine::DeviceBatch& batch) {
+        const Tensor outputs = judged(decoder, objective, batch);
+        judgements.add(outputs, batch);
+        return objective.losses(outputs, values_of(batch), session.options.reward).sum() /
+               static_cast<double>(count);
+      },
+      shares_prompts);
+  report.extra = objective.of_step(judgements);
+  return report;
+}
+
+report::Metrics RewardTrainer::evaluate() {
+  const torch::NoGradGuard no_grad;
+  const model::Decoder& decoder = session.decoder;
+  Judgements judgements;
+  double loss = 0;
+  std::int64_t count = 0;
+  engine::for_each_batch(
+      session.eval_data, session.options.eval.tokens_per_device_batch,
+      [&](const datasets::Batch& rows) {
+    check_rows(objective, rows, session.eval_data, decoder.spec.num_labels);
+    const engine::DeviceBatch batch = engine::to_device(rows, decoder.device(), shares_prompts);
+    const Tensor outputs = judged(decoder, objective, batch);
+    judgements.add(outputs, batch);
+    loss += objective.losses(outputs, values_of(batch), session.options.reward).sum().item<double>();
+    count += objective.count(rows);
+  });
+  report::Metrics metrics = {{"eval_loss", loss / static_cast<double>(count)}};
+  for (const auto& [name, value] : objective.of_evaluation(judgements))
+    metrics.emplace_back("eval_" + name, value);
+  return metrics;
+}
+
+ExitCode run(const config::Loaded<engine::RunOptions>& config, const engine::Placement& placement,
+             const engine::ResumeRequest& resume) {
+  const config::Loaded<engine::RunOptions> with_its_head = with_head(config);
+  engine::Session session = engine::open_session(with_its_head, placement);
+  const Objective& objective = objective_named(session.options.reward.loss_type);
+  const std::int64_t outputs = session.decoder.spec.num_labels;
+  HONE_CHECK(ConfigError, objective.most_outputs == 0 || outputs <= objective.most_outputs,
+             "reward.loss_type: {} reads one output, and the head has {} (model.num_labels)",
+             objective.name, outputs);
+  const bool shares = engine::shares_prompts(session, session.options.reward.prefix_sharing);
+  return engine::run_training(RewardTrainer{session, objective, shares}, resume);
+}
+
+}  // namespace hone::reward
