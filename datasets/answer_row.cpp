@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -97,7 +98,10 @@ Example read_unpaired_row(const Row& row, const RowContext& context) {
 Example read_scored_row(const Row& row, const RowContext& context) {
   Example example = row.contains("messages") ? joined({read_message_row(row, context)})
                                              : joined({document_with(row, "completion", context)});
-  example.values = {static_cast<float>(number_at(row, "score"))};
+  const Row& score = row.at("score");
+  for (const Row& one : score.is_array() ? score : Row::array({score}))
+    example.values.push_back(one.is_null() ? std::numeric_limits<float>::quiet_NaN()
+                                           : static_cast<float>(one.get<double>()));
   return example;
 }
 

@@ -29,7 +29,7 @@ struct Example {
   /// answer, the prompt with the rejected one. Of several, each one's first token weighs 0.
   std::vector<std::int32_t> document_ends = {};
   /// What the row says of its answers: a pair's margin (0 where it has none), 1 or 0 for an
-  /// unpaired row's label, a score.
+  /// unpaired row's label, scores (NaN: it has no such one), labels of steps.
   std::vector<float> values = {};
   std::int32_t file = 0;               ///< place in DatasetInfo::files
   std::int64_t row = 0;                ///< line in that file, from 1

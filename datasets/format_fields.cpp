@@ -88,6 +88,19 @@ double number_at(const Row& row, const char* key) {
   throw DataError(fmt::format("\"{}\" is {}, expected a number", key, value->dump()));
 }
 
+Row scores_at(const Row& row) {
+  const Row* score = find_value(row, "score");
+  const bool is_list =
+      score != nullptr &&
+      (score->is_array() || (score->is_string() && score->get<std::string>().starts_with("[")));
+  if (!is_list) return number_at(row, "score");
+  Row scores = list_at(row, "score");
+  for (std::size_t i = 0; i < scores.size(); ++i)
+    HONE_CHECK(DataError, scores[i].is_number() || scores[i].is_null(),
+               "score[{}] is {}, expected a number, or null", i, scores[i].dump());
+  return scores;
+}
+
 bool flag_at(const Row& row, const char* key) {
   const Row* value = find_value(row, key);
   HONE_CHECK(DataError, value != nullptr, "the row has no \"{}\"; expected true or false", key);

@@ -28,6 +28,9 @@ Row list_at(const Row& row, const char* key);
 
 double number_at(const Row& row, const char* key);
 bool flag_at(const Row& row, const char* key);
+/// What "score" says: a number, or a list of numbers, one for each attribute, null where the row
+/// has none.
+Row scores_at(const Row& row);
 
 /// A text, or a list of messages in OpenAI's form: [{"role", "content"}, …].
 struct Turns {

@@ -146,7 +146,7 @@ Record scored_to_record(Row row) {
   } else {
     value = prompted_completion(row);
   }
-  value["score"] = number_at(row, "score");
+  value["score"] = scores_at(row);
   move_tools(row, value);
   move_others(row, {"messages", "prompt", "completion", "score", "tools"}, value);
   return {RecordKind::kScored, std::move(value)};

@@ -26,6 +26,7 @@ constexpr std::array kConversions = {
     Conversion{RecordKind::kPreference, read_preference_row},
     Conversion{RecordKind::kUnpaired, read_unpaired_row},
     Conversion{RecordKind::kScored, read_scored_row},
+    Conversion{RecordKind::kStepwise, read_stepwise_row},
 };
 
 /// Tokens that the model does not know would be read from beyond its embeddings.

@@ -37,4 +37,9 @@ Example read_unpaired_row(const Row& row, const RowContext& context);
 /// One document, and the score. @throws FlawedRow where the answer is empty
 Example read_scored_row(const Row& row, const RowContext& context);
 
+// step_row.cpp
+/// The prompt and its steps, each with a newline behind it; the last token of each weighs, and its
+/// label is the value. @throws FlawedRow where there is no step, or an empty one
+Example read_stepwise_row(const Row& row, const RowContext& context);
+
 }  // namespace hone::datasets

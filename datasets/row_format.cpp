@@ -48,11 +48,13 @@ constexpr std::array kRowFormats = {
               "{\"prompt\", \"completions\": [...], \"labels\": [true, ...]}, one label a step",
               stepwise_to_record, stepwise_from_record},
     RowFormat{"tokens",
-              "input_ids | prompt_ids chosen_ids rejected_ids | prompt_ids completion_ids label",
+              "input_ids | prompt_ids chosen_ids rejected_ids | prompt_ids completion_ids label | "
+              "prompt_ids completion_ids score",
               "labels completion_mask attention_mask margin",
               "\"input_ids\", with \"labels\" (-100: not trained) or \"completion_mask\" (0: "
               "prompt), or alone: all trained; pairs as \"prompt_ids\", \"chosen_ids\", "
-              "\"rejected_ids\"; unpaired as \"prompt_ids\", \"completion_ids\", \"label\"",
+              "\"rejected_ids\"; unpaired as \"prompt_ids\", \"completion_ids\", \"label\", "
+              "and with \"score\" in place of the label",
               tokens_to_record, tokens_from_record},
 };
 

@@ -72,11 +72,13 @@ Row text_from_record(const Record& record, std::string&) {
 Record tokens_to_record(Row row) {
   RecordKind kind = RecordKind::kTokens;
   if (row.contains("chosen_ids")) kind = RecordKind::kPreference;
-  if (row.contains("completion_ids")) kind = RecordKind::kUnpaired;
+  if (row.contains("completion_ids"))
+    kind = row.contains("score") ? RecordKind::kScored : RecordKind::kUnpaired;
   for (auto& [key, value] : row.items())  // a container of text has lists as JSON
     if (value.is_string() && value.get_ref<const std::string&>().starts_with('['))
       value = list_at(row, key.c_str());
   if (kind == RecordKind::kUnpaired) row["label"] = flag_at(row, "label");
+  if (kind == RecordKind::kScored) row["score"] = scores_at(row);
   return {kind, std::move(row)};
 }
 

@@ -65,6 +65,14 @@ void warn_of_unknown(const Method& method, const json& config, const std::string
   }
 }
 
+/// For a classifier PEFT trains whichever head the model has of the two names, and lists both.
+void take_head_that_is_there(const json& config, json& values) {
+  if (config.value("task_type", json()) != "SEQ_CLS") return;
+  json& saved = values["modules_to_save"];
+  if (!saved.is_array() || std::find(saved.begin(), saved.end(), kScore) == saved.end()) return;
+  saved.erase(std::remove(saved.begin(), saved.end(), "classifier"), saved.end());
+}
+
 /// The method and its settings: every key that PEFT has, with PEFT's default where the file is of
 /// an older release and lacks it.
 std::pair<const Method*, Settings> read_config(const fs::path& folder) {
@@ -86,14 +94,6 @@ std::pair<const Method*, Settings> read_config(const fs::path& folder) {
     values[key.key] = config.contains(key.key) ? config[key.key] : key.preset;
   take_head_that_is_there(config, values);
   return {method, Settings(std::move(values), where)};
-}
-
-/// For a classifier PEFT trains whichever head the model has of the two names, and lists both.
-void take_head_that_is_there(const json& config, json& values) {
-  if (config.value("task_type", json()) != "SEQ_CLS") return;
-  json& saved = values["modules_to_save"];
-  if (!saved.is_array() || std::find(saved.begin(), saved.end(), kScore) == saved.end()) return;
-  saved.erase(std::remove(saved.begin(), saved.end(), "classifier"), saved.end());
 }
 
 /// Takes tensors out of the file by name, and keeps what does not fit.

@@ -16,10 +16,13 @@ std::span<const Method> methods() {
       {"kto",
        "Kahneman-Tversky optimisation and BCO, on answers with a label each",
        {datasets::RecordKind::kUnpaired}},
-      {"orpo", "ORPO, CPO, SimPO and AlphaPO, on pairs of answers and without a reference",
+      {"orpo",
+       "ORPO, CPO, SimPO and AlphaPO, on pairs of answers and without a reference",
        {datasets::RecordKind::kPreference}},
-      {"reward", "a reward model, on pairs of answers, or on answers or steps with a score each",
-       {datasets::RecordKind::kPreference, datasets::RecordKind::kScored}},
+      {"reward",
+       "a reward model, on pairs of answers, or on answers or steps with a score each",
+       {datasets::RecordKind::kPreference, datasets::RecordKind::kScored,
+        datasets::RecordKind::kStepwise}},
   };
   return table;
 }

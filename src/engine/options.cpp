@@ -139,8 +139,7 @@ const Table<RunOptions>& RunOptions::table() {
        section(&RunOptions::train), section(&RunOptions::dpo), section(&RunOptions::kto),
        section(&RunOptions::optim), section(&RunOptions::schedule), section(&RunOptions::eval),
        section(&RunOptions::checkpoint), section(&RunOptions::report),
-       check<RunOptions>("A quantised model is trained through an adapter.",
-                         check_base_is_frozen),
+       check<RunOptions>("A quantised model is trained through an adapter.", check_base_is_frozen),
        check<RunOptions>("Only reward models have a head of scores.", check_head)});
   return table;
 }

@@ -1,5 +1,8 @@
-#include <fstream>
+#include <fmt/format.h>
 
+#include <algorithm>
+
+#include "support/text_model.h"
 #include "support/trajectory.h"
 
 // Whole runs of `hone train` with train.method: reward, and what `hone score` says with their
@@ -189,6 +192,56 @@ TEST(Reward, MarginsCountAndScoresAreLearnt) {
           .exit_code,
       0);
   EXPECT_GT(test::read_jsonl(scored.output() / "metrics.jsonl").back()["eval_correlation"], 0.5);
+}
+
+/// A model that reads texts, and a run of it on rows.
+struct TextRun {
+  TinyRun run{"{method: lora, r: 8}"};
+  fs::path model = test::write_text_model(run.folder, "model");
+
+  json train(const std::string& rows, std::vector<std::string> more) {
+    const std::string data = run.folder.write("rows.jsonl", rows).string();
+    more.insert(more.end(), {"train.method=reward", "model.base=" + model.string(),
+                             "data.train=" + data, "data.eval=" + data});
+    const test::Finished finished = run_hone(run.train(more));
+    EXPECT_EQ(finished.exit_code, 0) << finished.err;
+    return test::read_jsonl(run.output() / "metrics.jsonl").back();
+  }
+};
+
+// Which steps of a solution are right is told by their text.
+TEST(Reward, StepsAreJudgedAtTheirEnds) {
+  std::string rows;
+  for (int i = 0; i < 24; ++i)
+    rows += json{{"prompt", fmt::format("{} + {} =", i, i + 1)},
+                 {"completions", {"good work", i % 2 == 0 ? "bad" : "good", "bad end"}},
+                 {"labels", {true, i % 2 == 1, false}}}
+                .dump() +
+            "\n";
+  TextRun text;
+  const json last = text.train(
+      rows, {"reward.loss_type=stepwise", "train.max_steps=60", "optim.learning_rate=5e-3"});
+  EXPECT_GT(last["eval_accuracy"], 0.95);
+  EXPECT_LT(last["eval_loss"], 0.3);
+}
+
+TEST(Reward, AnAttributeThatARowLacksTeachesNothing) {
+  std::string rows;
+  for (int i = 0; i < 24; ++i) {
+    const bool is_kind = i % 3 == 0;
+    json scores = {is_kind ? 1.0 : -1.0, nullptr};
+    if (i % 2 == 0) scores[1] = 0.5;
+    rows += json{{"prompt", fmt::format("question {}", i)},
+                 {"completion", is_kind ? " a kind answer" : " no"},
+                 {"score", scores}}
+                .dump() +
+            "\n";
+  }
+  TextRun text;
+  const json last = text.train(rows, {"reward.loss_type=regression", "model.num_labels=2",
+                                      "train.max_steps=60", "optim.learning_rate=5e-3"});
+  EXPECT_GT(last["eval_correlation"], 0.9);
+  EXPECT_TRUE(std::isfinite(last["eval_loss"].get<double>()));
 }
 
 TEST(Reward, RefusesWhatItCannotLearnFrom) {

@@ -35,9 +35,8 @@ double nll_weight(const OrpoOptions& options) {
 /// −log p over all tokens of the chosen documents but each one's first, averaged over the tokens.
 Tensor nll_of_everything(const Tensor& logps_M, const Tensor& prompt_logps,
                          const DeviceBatch& batch) {
-  const Tensor weighted_documents =
-      torch::repeat_interleave(torch::arange(batch.counts_D.numel(), batch.counts_D.options()),
-                               batch.counts_D);
+  const Tensor weighted_documents = torch::repeat_interleave(
+      torch::arange(batch.counts_D.numel(), batch.counts_D.options()), batch.counts_D);
   const Tensor documents = torch::cat({weighted_documents, batch.unweighted_documents});
   const Tensor is_chosen = documents.remainder(2) == 0;
   return -torch::cat({logps_M, prompt_logps}).masked_select(is_chosen).mean();
@@ -105,16 +104,16 @@ report::Metrics OrpoTrainer::evaluate() {
   const OrpoOptions& options = session.options.orpo;
   PairTally tally;
   double loss = 0, nll = 0, pairs = 0;
-  engine::for_each_batch(
-      session.eval_data, session.options.eval.tokens_per_device_batch,
-      [&](const datasets::Batch& rows) {
-    const DeviceBatch batch = engine::to_device(rows, session.decoder.device(), shares_prompts);
-    const Terms terms = terms_of(session.decoder, batch, options);
-    tally.add(terms.pairs, terms.logps);
-    loss += terms.pairs.losses.sum().item<double>();
-    nll += terms.nll.item<double>();
-    pairs += static_cast<double>(rows.rows());
-  });
+  engine::for_each_batch(session.eval_data, session.options.eval.tokens_per_device_batch,
+                         [&](const datasets::Batch& rows) {
+                           const DeviceBatch batch =
+                               engine::to_device(rows, session.decoder.device(), shares_prompts);
+                           const Terms terms = terms_of(session.decoder, batch, options);
+                           tally.add(terms.pairs, terms.logps);
+                           loss += terms.pairs.losses.sum().item<double>();
+                           nll += terms.nll.item<double>();
+                           pairs += static_cast<double>(rows.rows());
+                         });
   report::Metrics metrics = {{"eval_loss", (loss + nll_weight(options) * nll) / pairs},
                              {"eval_nll_loss", nll / pairs}};
   for (const auto& [name, value] : tally.metrics()) metrics.emplace_back("eval_" + name, value);

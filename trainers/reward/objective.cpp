@@ -11,6 +11,10 @@ namespace {
 std::int64_t rows_of(const datasets::Batch& batch) { return batch.rows(); }
 std::int64_t values_of(const datasets::Batch& batch) { return std::ssize(batch.values); }
 
+std::int64_t one_margin(std::int64_t, std::int64_t) { return 1; }
+std::int64_t one_an_output(std::int64_t, std::int64_t outputs) { return outputs; }
+std::int64_t one_a_step(std::int64_t trained_tokens, std::int64_t) { return trained_tokens; }
+
 /// A whole answer is judged at its last token.
 Tensor last_tokens(const engine::DeviceBatch& batch) { return batch.ends_D; }
 
@@ -33,12 +37,12 @@ Tensor stepwise(const Tensor& outputs_MA, const Tensor& values, const engine::Re
 }
 
 constexpr Objective kObjectives[] = {
-    {"bradley_terry", "pairs of a chosen and a rejected answer", 2, 1, rows_of, last_tokens,
-     bradley_terry, pair_metrics, pair_evaluation},
-    {"regression", "answers with a score", 1, 0, rows_of, last_tokens, regression, score_metrics,
-     score_evaluation},
-    {"stepwise", "solutions with a label for each step", 1, 1, values_of, step_ends, stepwise,
-     step_metrics, step_evaluation},
+    {"bradley_terry", "pairs of a chosen and a rejected answer", 2, 1, one_margin, rows_of,
+     last_tokens, bradley_terry, pair_metrics, pair_evaluation},
+    {"regression", "answers with a score", 1, 0, one_an_output, rows_of, last_tokens, regression,
+     score_metrics, score_evaluation},
+    {"stepwise", "solutions with a label for each step", 1, 1, one_a_step, values_of, step_ends,
+     stepwise, step_metrics, step_evaluation},
 };
 
 }  // namespace

@@ -12,9 +12,11 @@ namespace hone::reward {
 /// reward.loss_type. M places of the stream are judged, each with A outputs of the head.
 struct Objective {
   std::string_view name;
-  std::string_view rows;       ///< what its rows are, for messages
-  std::int64_t documents = 1;  ///< of each row
-  std::int64_t most_outputs;   ///< that the head may have; 0: any number
+  std::string_view rows;      ///< what its rows are, for messages
+  std::int64_t documents;     ///< of each row
+  std::int64_t most_outputs;  ///< that the head may have; 0: any number
+  /// What a row should say: how many values. @param trained_tokens of the row
+  std::int64_t (*values)(std::int64_t trained_tokens, std::int64_t outputs);
   /// How many judgements a batch holds: a step's loss is the mean over all of its batches'.
   std::int64_t (*count)(const datasets::Batch& batch);
   /// Where the head is read. @return [M] i64, rows of the stream

@@ -12,6 +12,15 @@
 namespace hone::reward {
 namespace {
 
+/// Tokens of a row that carry weight.
+std::int64_t trained_tokens(const datasets::Batch& batch, std::size_t row) {
+  const auto border = [&](std::int64_t document) {
+    return batch.weights.begin() + batch.cu_seqlens[static_cast<std::size_t>(document)];
+  };
+  return std::count_if(border(batch.cu_rows[row]), border(batch.cu_rows[row + 1]),
+                       [](float weight) { return weight > 0; });
+}
+
 /// Refuses rows that the objective is not for, by name.
 void check_rows(const Objective& objective, const datasets::Batch& batch,
                 const datasets::Dataset& data, std::int64_t outputs) {
@@ -23,9 +32,12 @@ void check_rows(const Objective& objective, const datasets::Batch& batch,
                "loss_type that the data is for: bradley_terry (chosen and rejected), regression "
                "(score) or stepwise (labels)",
                data.where(batch.places[r]), objective.name, objective.rows);
-    HONE_CHECK(DataError, objective.most_outputs != 0 || values == outputs,
-               "{}: the row has {} scores, and the head {} outputs (model.num_labels)",
-               data.where(batch.places[r]), values, outputs);
+    const std::int64_t expected = objective.values(trained_tokens(batch, r), outputs);
+    HONE_CHECK(DataError, values == expected,
+               "{}: the row has {} numbers, expected {}: a score for each output of the head "
+               "(model.num_labels is {}), or a label for each step; rows that data.overlong: "
+               "truncate cut have lost steps",
+               data.where(batch.places[r]), values, expected, outputs);
   }
 }
 
@@ -90,13 +102,15 @@ report::Metrics RewardTrainer::evaluate() {
   engine::for_each_batch(
       session.eval_data, session.options.eval.tokens_per_device_batch,
       [&](const datasets::Batch& rows) {
-    check_rows(objective, rows, session.eval_data, decoder.spec.num_labels);
-    const engine::DeviceBatch batch = engine::to_device(rows, decoder.device(), shares_prompts);
-    const Tensor outputs = judged(decoder, objective, batch);
-    judgements.add(outputs, batch);
-    loss += objective.losses(outputs, values_of(batch), session.options.reward).sum().item<double>();
-    count += objective.count(rows);
-  });
+        check_rows(objective, rows, session.eval_data, decoder.spec.num_labels);
+        const engine::DeviceBatch batch = engine::to_device(rows, decoder.device(), shares_prompts);
+        const Tensor outputs = judged(decoder, objective, batch);
+        judgements.add(outputs, batch);
+        loss += objective.losses(outputs, values_of(batch), session.options.reward)
+                    .sum()
+                    .item<double>();
+        count += objective.count(rows);
+      });
   report::Metrics metrics = {{"eval_loss", loss / static_cast<double>(count)}};
   for (const auto& [name, value] : objective.of_evaluation(judgements))
     metrics.emplace_back("eval_" + name, value);
