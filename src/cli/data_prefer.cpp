@@ -1,7 +1,5 @@
 // hone data prefer: what people did with answers becomes rows of preference training.
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <array>
 

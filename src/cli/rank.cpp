@@ -104,7 +104,7 @@ std::vector<Row> scored_rows(const Ranked& ranked) {
 }
 
 struct Form {
-  const char* name;
+  std::string_view name;
   std::vector<Row> (*rows)(const Ranked& ranked);
 };
 constexpr std::array kForms = {Form{"preference", preference_rows}, Form{"best", best_rows},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "model/document_lengths.h"
 
 namespace hone::engine {

@@ -77,7 +77,7 @@ TEST(Reward, AFreshHeadIsTrainedWithTheAdapter) {
   const TinyRun run("{method: lora, r: 8}");
   ASSERT_EQ(run_hone(run.train(reward("train/_base", {"train.max_steps=60"}))).exit_code, 0);
   const json config = io::read_json(run.output() / "adapter" / "adapter_config.json");
-  EXPECT_EQ(config["modules_to_save"], json({"score"}));
+  EXPECT_EQ(config["modules_to_save"], json::array({"score"}));
   EXPECT_EQ(config["task_type"], "SEQ_CLS");
   const io::SafetensorsFile saved(run.output() / "adapter" / "adapter_model.safetensors");
   ASSERT_NE(saved.find("base_model.model.score.weight"), nullptr);
@@ -97,7 +97,7 @@ TEST(Reward, TheWholeModelIsScoredAsItWasTrained) {
           .exit_code,
       0);
   const json config = io::read_json(run.output() / "model" / "config.json");
-  EXPECT_EQ(config["architectures"], json({"LlamaForSequenceClassification"}));
+  EXPECT_EQ(config["architectures"], json::array({"LlamaForSequenceClassification"}));
   EXPECT_EQ(config["id2label"].size(), 1u);
   // The evaluation at the end, and the same from the rewards that `hone score` gives.
   const std::vector<double> scores = scores_of(run, answers(320));

@@ -47,8 +47,6 @@ constexpr Objective kObjectives[] = {
 
 }  // namespace
 
-std::span<const Objective> objectives() { return kObjectives; }
-
 const Objective& objective_named(std::string_view name) {
   const auto found = std::ranges::find(kObjectives, name, &Objective::name);
   HONE_CHECK(ConfigError, found != std::end(kObjectives), "reward.loss_type: there is no '{}'",

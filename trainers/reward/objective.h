@@ -1,6 +1,5 @@
 #pragma once
 
-#include <span>
 #include <string_view>
 
 #include "engine/preference_options.h"
@@ -28,8 +27,6 @@ struct Objective {
   report::Metrics (*of_step)(const Judgements& judgements);
   report::Metrics (*of_evaluation)(const Judgements& judgements);
 };
-
-std::span<const Objective> objectives();
 
 /// @throws ConfigError where there is none of that name
 const Objective& objective_named(std::string_view name);

@@ -13,7 +13,7 @@
 #include <cstdio>
 
 #include "adapters/adapter.h"
-#include "config/table.h"
+#include "config/load.h"
 #include "model/head.h"
 #include "model/load.h"
 #include "support/shared_pairs.h"

@@ -2,7 +2,7 @@
 
 #include "adapters/adapter.h"
 #include "adapters/dropout.h"
-#include "config/table.h"
+#include "config/load.h"
 #include "io/json.h"
 #include "model/head.h"
 #include "model/load.h"
