@@ -96,19 +96,6 @@ void add_biases(Adapter& adapter, model::Decoder& decoder) {
              "{}: bias: {}: this model has no such bias", adapter.settings.where(), bias);
 }
 
-void add_token_rows(Adapter& adapter, const model::Decoder& decoder) {
-  const bool own = adapter.method->token_rows != nullptr;
-  const char* key = own ? "token_indices" : "trainable_token_indices";
-  if (!own && !adapter.settings.says(key)) return;
-  TokenRows tokens;
-  tokens.ids = token_ids(adapter.settings, key, decoder.spec.vocab_size);
-  const Tensor ids = torch::tensor(tokens.ids, torch::kInt64).to(decoder.device());
-  tokens.rows = trained_copy(decoder.embed_tokens.index_select(0, ids));
-  tokens.file_name = own ? std::string("model.embed_tokens.") + adapter.method->token_rows
-                         : "model.embed_tokens.token_adapter.trainable_tokens_delta";
-  adapter.token_rows = std::move(tokens);
-}
-
 }  // namespace
 
 std::vector<NamedTensor> Adapter::state() const {
@@ -129,7 +116,8 @@ std::vector<NamedTensor> Adapter::state() const {
   for (const Replacement& one : replaced)
     if (!one.file_name.empty())
       state.push_back({kModelPrefix + one.file_name, one.tensor, one.is_trained});
-  if (token_rows) state.push_back({kModelPrefix + token_rows->file_name, token_rows->rows});
+  for (const TokenRows& tokens : token_rows)
+    state.push_back({kModelPrefix + tokens.file_name, tokens.rows});
   return state;
 }
 
@@ -170,7 +158,8 @@ Adapter make_adapter(model::Decoder& decoder, const Method& method, Settings set
   Adapter adapter;
   adapter.method = &method;
   adapter.settings = std::move(settings);
-  adapter.base_fingerprint = fingerprint(decoder);
+  adapter.base_rows = decoder.spec.vocab_size - decoder.spec.added_rows;
+  adapter.base_fingerprint = fingerprint(decoder, adapter.base_rows);
   const std::vector<Site> all = sites_of(decoder);
   const std::vector<Site> sites = choose_sites(method, adapter.settings, all);
   check_patterns(adapter.settings, sites);
@@ -198,7 +187,7 @@ Adapter make_adapter(model::Decoder& decoder, const Method& method, Settings set
                                            kSharedSite, {}, device);
   add_saved_modules(adapter, decoder, all);
   add_biases(adapter, decoder);
-  add_token_rows(adapter, decoder);
+  adapter.token_rows = token_rows_of(method, adapter.settings, decoder);
   if (!sites.empty()) adapter.settings.set("target_modules", name_targets(sites, all));
   return adapter;
 }

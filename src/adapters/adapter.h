@@ -2,7 +2,6 @@
 
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +10,10 @@
 #include "model/decoder.h"
 
 namespace hone::adapters {
+
+/// The files of a PEFT folder.
+inline constexpr const char* kConfigFile = "adapter_config.json";
+inline constexpr const char* kWeightsFile = "adapter_model.safetensors";
 
 /// A module and what the method keeps for it.
 struct AdaptedModule {
@@ -28,8 +31,9 @@ struct Replacement {
   Tensor original;  ///< what it stands in for, while the adapter is attached
 };
 
-/// Rows of the embedding that are trained.
+/// Rows of the embedding or the head that are trained.
 struct TokenRows {
+  std::string module;  ///< model.embed_tokens or lm_head
   std::vector<std::int64_t> ids;
   Tensor rows;  ///< [ids, H] f32
   std::string file_name;
@@ -50,8 +54,9 @@ struct Adapter {
   Tensors shared;           ///< what the modules have together
   Tensors virtual_tensors;  ///< of virtual tokens
   std::vector<Replacement> replaced;
-  std::optional<TokenRows> token_rows;
+  std::vector<TokenRows> token_rows;
   std::string base_fingerprint;  ///< of the model that it was made or loaded for
+  std::int64_t base_rows = 0;    ///< of that model's vocabulary, before tokens were added
 
   /// Everything that training, checkpoints and optimizers see, in the model's order.
   std::vector<NamedTensor> state() const;

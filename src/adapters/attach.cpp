@@ -45,11 +45,18 @@ void attach_module(const Adapter& adapter, const AdaptedModule& module, model::D
 }
 
 void attach_token_rows(const TokenRows& tokens, model::Decoder& decoder) {
-  HONE_CHECK(ConfigError, !decoder.embedding_adapter,
-             "rows of embed_tokens cannot be trained where embed_tokens is adapted as well");
-  decoder.embedding_adapter = token_rows_adapter(tokens);
-  if (decoder.spec.num_labels == 0 && decoder.spec.tie_word_embeddings)
-    decoder.head_adapter = tied_head_adapter(decoder.embedding_adapter);
+  const bool is_embedding = tokens.module != "lm_head";
+  const bool is_head =
+      !is_embedding || (decoder.spec.num_labels == 0 && decoder.spec.tie_word_embeddings);
+  HONE_CHECK(
+      ConfigError,
+      !(is_embedding && decoder.embedding_adapter) && !(is_head && decoder.head_adapter),
+      "rows of {} cannot be trained where it is adapted as well, or the head that is tied to "
+      "it",
+      tokens.module);
+  const auto rows = token_rows_adapter(tokens);
+  if (is_embedding) decoder.embedding_adapter = rows;
+  if (is_head) decoder.head_adapter = head_of_rows(rows);
 }
 
 }  // namespace
@@ -64,7 +71,7 @@ void attach(Adapter& adapter, model::Decoder& decoder,
   }
   for (const AdaptedModule& module : adapter.modules)
     attach_module(adapter, module, decoder, dropout_state);
-  if (adapter.token_rows) attach_token_rows(*adapter.token_rows, decoder);
+  for (const TokenRows& tokens : adapter.token_rows) attach_token_rows(tokens, decoder);
   if (adapter.method->virtual_tokens != nullptr)
     decoder.virtual_tokens =
         adapter.method->virtual_tokens(decoder, adapter.settings, adapter.virtual_tensors);

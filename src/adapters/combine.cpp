@@ -154,7 +154,7 @@ void check(const std::vector<Adapter>& adapters, const Combination& how) {
     const bool plain = adapter.method->peft_type == std::string("LORA") &&
                        !adapter.settings.get("use_dora", false) &&
                        !adapter.settings.get("lora_bias", false) && adapter.replaced.empty() &&
-                       !adapter.token_rows;
+                       adapter.token_rows.empty();
     HONE_CHECK(ConfigError, plain,
                "{}: only plain LoRA adapters can be combined: no other method, no DoRA, biases, "
                "trained tokens or modules_to_save",

@@ -11,8 +11,8 @@ constexpr std::string_view kDigits = "0123456789abcdef";
 
 }  // namespace
 
-std::string fingerprint(const model::Decoder& decoder) {
-  const torch::Tensor& embedding = decoder.embed_tokens;
+std::string fingerprint(const model::Decoder& decoder, std::int64_t rows) {
+  const torch::Tensor embedding = decoder.embed_tokens.narrow(0, 0, rows);
   const std::int64_t count = embedding.numel();
   // An odd stride walks through the columns as well as the rows.
   const std::int64_t stride = std::max<std::int64_t>(1, count / kSigns) | 1;

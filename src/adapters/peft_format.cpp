@@ -2,6 +2,7 @@
 
 #include <fmt/ranges.h>
 
+#include <charconv>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -21,10 +22,9 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr const char* kConfigFile = "adapter_config.json";
-constexpr const char* kWeightsFile = "adapter_model.safetensors";
 constexpr const char* kPrefix = "base_model.model.";
 constexpr const char* kFingerprint = "hone_base";
+constexpr const char* kFingerprintRows = "hone_base_rows";
 /// The release whose keys these are.
 constexpr const char* kPeftVersion = "0.21.2";
 
@@ -92,6 +92,8 @@ class Reader {
   }
 
   bool has(const std::string& name) const { return file_.find(name) != nullptr; }
+  /// The file may hold it; nothing reads it.
+  void pass_over(const std::string& name) { unused_.erase(name); }
 
   /// Puts a stored tensor in the place of `tensor`.
   void read(const std::string& name, Tensor& tensor) {
@@ -138,26 +140,48 @@ void read_tensors(Adapter& adapter, Reader& reader) {
   for (auto& [name, tensor] : adapter.virtual_tensors) reader.read(name, tensor);
   for (Replacement& one : adapter.replaced)
     if (!one.file_name.empty()) reader.read(kPrefix + one.file_name, one.tensor);
-  if (adapter.token_rows)
-    reader.read(kPrefix + adapter.token_rows->file_name, adapter.token_rows->rows);
+  for (TokenRows& tokens : adapter.token_rows) reader.read(kPrefix + tokens.file_name, tokens.rows);
 }
 
-/// Base weights that PEFT saves along where an embedding or a head is adapted: they stand in for
-/// the base's.
-void add_saved_bases(Adapter& adapter, const Reader& reader, model::Decoder& decoder) {
-  for (const AdaptedModule& module : adapter.modules) {
-    const std::string file_name = module.site.name + ".base_layer.weight";
-    if (module.site.kind == SiteKind::kLinear || !reader.has(kPrefix + file_name)) continue;
-    const Tensor* weight = find_weight(decoder, module.site.name + ".weight");
-    adapter.replaced.push_back(
-        {module.site.name + ".weight", file_name, weight->to(torch::kFloat32), false, {}});
+/// Embedding and head of the base, which PEFT saves along where one is adapted or tokens were
+/// added: they stand in for the base's. What PEFT then saves a second time is passed over.
+void add_saved_bases(Adapter& adapter, Reader& reader, model::Decoder& decoder) {
+  for (const std::string module : {"model.embed_tokens", "lm_head"}) {
+    const Tensor* weight = find_weight(decoder, module + ".weight");
+    if (weight == nullptr) continue;
+    const bool is_trained =
+        std::any_of(adapter.replaced.begin(), adapter.replaced.end(),
+                    [&](const Replacement& one) { return one.weight == module + ".weight"; });
+    for (const char* part : {".weight", ".base_layer.weight", ".token_adapter.base_layer.weight"})
+      if (!is_trained && reader.has(kPrefix + module + part))
+        adapter.replaced.push_back(
+            {module + ".weight", module + part, weight->to(torch::kFloat32), false, {}});
+    for (const char* part : {".original_module.weight", ".modules_to_save.weight"})
+      reader.pass_over(kPrefix + module + part);
   }
+  if (!decoder.spec.tie_word_embeddings) return;
+  for (const TokenRows& tokens : adapter.token_rows)
+    reader.pass_over(kPrefix + std::string("lm_head") +
+                     tokens.file_name.substr(tokens.module.size()));
 }
 
-void check_base(const io::SafetensorsFile& file, const Adapter& adapter) {
+/// The mark of the rows that the adapter's own base had: the model may have been given more since.
+std::string mark_beside(const io::SafetensorsFile& file, const Adapter& adapter,
+                        const model::Decoder& decoder) {
+  const auto recorded = file.metadata().find(kFingerprintRows);
+  std::int64_t rows = 0;
+  if (recorded != file.metadata().end())
+    std::from_chars(recorded->second.data(), recorded->second.data() + recorded->second.size(),
+                    rows);
+  const bool fits = rows > 0 && rows <= decoder.spec.vocab_size;
+  return fits ? fingerprint(decoder, rows) : adapter.base_fingerprint;
+}
+
+void check_base(const io::SafetensorsFile& file, const Adapter& adapter,
+                const model::Decoder& decoder) {
   const auto recorded = file.metadata().find(kFingerprint);
   if (recorded == file.metadata().end()) return;
-  HONE_CHECK(DataError, same_base(recorded->second, adapter.base_fingerprint),
+  HONE_CHECK(DataError, same_base(recorded->second, mark_beside(file, adapter, decoder)),
              "{}: was trained on another base than this model: the sizes are the same, the weights "
              "are not. adapter_config.json says which one",
              file.path().string());
@@ -177,7 +201,7 @@ Adapter load_adapter(const fs::path& folder, model::Decoder& decoder) {
   add_saved_bases(adapter, reader, decoder);
   read_tensors(adapter, reader);
   reader.refuse_if_any(folder / kWeightsFile);
-  check_base(file, adapter);
+  check_base(file, adapter, decoder);
   return adapter;
 }
 
@@ -187,7 +211,9 @@ void save_adapter(const Adapter& trained, const fs::path& folder, const std::str
   model::HostTensors tensors;
   for (const NamedTensor& named : adapter.exported()) tensors.add(named.name, named.tensor);
   io::write_safetensors(folder / kWeightsFile, tensors.views(),
-                        {{"format", "pt"}, {kFingerprint, adapter.base_fingerprint}});
+                        {{"format", "pt"},
+                         {kFingerprint, adapter.base_fingerprint},
+                         {kFingerprintRows, std::to_string(adapter.base_rows)}});
 
   json config = adapter.settings.values();
   config.update({{"peft_type", adapter.method->peft_type},

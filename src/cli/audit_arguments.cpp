@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "datasets/files.h"
+#include "engine/base_model.h"
 
 namespace hone::cli {
 namespace {
@@ -38,7 +39,7 @@ AuditRows::AuditRows(const AuditArguments& arguments, const Common& common) {
     input.train.format = options.data.format;
     input.train.columns = options.data.columns;
     input.eval = options.data.eval;
-    text = engine::open_text(engine::resolve_model(options.model.base), "");
+    text = engine::open_text(options.model, "", {options.adapter.init_from});
   }
   append(input.eval, arguments.eval);
   if (!arguments.tokenizer.empty())

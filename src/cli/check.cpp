@@ -4,8 +4,8 @@
 #include "cli/config_arguments.h"
 #include "cli/model_arguments.h"
 #include "datasets/preview.h"
+#include "engine/base_model.h"
 #include "engine/run_data.h"
-#include "model/load.h"
 #include "model/weights.h"
 
 namespace hone::cli {
@@ -21,9 +21,8 @@ struct Arguments {
 ExitCode run_check(const Arguments& arguments, const Common& common) {
   const engine::RunOptions options = arguments.config.load(common).options;
   engine::place(common.device, options.train.precision, options.model.dtype);
-  const std::filesystem::path base = engine::resolve_model(options.model.base);
-  const model::Spec spec = model::load_spec(base, options.model.rope_scaling);
-  const engine::Text text = engine::open_text(base, options.data.chat_template);
+  const auto [path, spec, text] =
+      engine::open_base(options.model, options.data.chat_template, {options.adapter.init_from});
   const engine::RunData data = engine::load_run_data(options, text, spec);
 
   const datasets::Sampler sampler = engine::make_sampler(options, data);

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "datasets/files.h"
+#include "engine/base_model.h"
 #include "engine/run_data.h"
 #include "model/load.h"
 
@@ -74,10 +75,12 @@ std::unique_ptr<DatasetSetting> open_dataset_setting(const DatasetArguments& arg
   setting->options = options.data;
   if (!arguments.input.empty() && arguments.tokenizer.empty()) return setting;
   const fs::path base = engine::resolve_model(options.model.base);
-  setting->text = engine::open_text(base, options.data.chat_template);
+  setting->text =
+      engine::open_text(options.model, options.data.chat_template, {options.adapter.init_from});
   model::Spec spec;
   if (has_model(base)) {
-    spec = model::load_spec(base, options.model.rope_scaling);
+    spec = engine::open_base(options.model, options.data.chat_template, {options.adapter.init_from})
+               .spec;
     setting->context_length = model::context_length(spec);
   }
   setting->tools = engine::text_tools(setting->text, spec);

@@ -1,3 +1,5 @@
+#include <fmt/ranges.h>
+
 #include <optional>
 
 #include "base/file.h"
@@ -11,7 +13,6 @@
 #include "engine/run_data.h"
 #include "engine/suite.h"
 #include "eval/report.h"
-#include "model/load.h"
 
 namespace hone::cli {
 namespace {
@@ -124,19 +125,18 @@ void add_main(const Evaluation& found, ordered_json& results) {
 /// All that the evaluations need but the model.
 struct Evaluations {
   engine::RunOptions options;
-  std::filesystem::path base;
+  engine::BaseModel base;
+  AdapterArguments adapters;
   engine::Placement placement;
-  engine::Text text;
-  model::Spec spec;
   std::vector<eval::SuiteOptions> entries;  ///< that of data.eval first, where there is one
 
-  std::vector<Evaluation> run(const std::string& adapter,
+  /// @param on_it what is put onto the base
+  std::vector<Evaluation> run(const AdapterArguments& on_it,
                               const std::function<void(const ordered_json&)>& on_row) const {
-    model::Decoder decoder =
-        open_decoder(base, adapter, engine::load_options(options.model, placement));
+    model::Decoder decoder = open_decoder(base, on_it, options.model, placement);
     log::info("weights {}", engine::kept_as(decoder));
-    const datasets::TextTools tools = engine::text_tools(text, spec);
-    eval::Setting setting = engine::eval_setting(options, tools, spec.max_position_embeddings);
+    const datasets::TextTools tools = engine::text_tools(base.text, base.spec);
+    eval::Setting setting = engine::eval_setting(options, tools, base.spec.max_position_embeddings);
     setting.on_row = on_row;
     std::vector<Evaluation> found;
     for (const eval::SuiteOptions& entry : entries)
@@ -148,22 +148,26 @@ struct Evaluations {
 Evaluations prepare(const Arguments& arguments, const Common& common) {
   Evaluations all;
   all.options = options_of(arguments, common);
-  all.base = engine::resolve_model(all.options.model.base);
+  all.adapters = arguments.model.adapters;
+  if (const std::string& own = all.options.adapter.init_from; all.adapters.none() && !own.empty())
+    all.adapters.folders = {own};
   all.placement =
       engine::place(common.device, all.options.train.precision, all.options.model.dtype);
-  all.text = engine::open_text(all.base, all.options.data.chat_template);
-  all.spec = model::load_spec(all.base, all.options.model.rope_scaling);
+  all.base =
+      engine::open_base(all.options.model, all.options.data.chat_template, all.adapters.folders);
   if (!all.options.data.eval.empty()) all.entries.push_back(main_entry(arguments, all.options));
   const auto& suite = all.options.eval.suite;
   all.entries.insert(all.entries.end(), suite.begin(), suite.end());
-  const datasets::TextTools tools = engine::text_tools(all.text, all.spec);
-  for (const eval::SuiteOptions& entry : all.entries) eval::check_possible(entry, all.spec, tools);
+  const datasets::TextTools tools = engine::text_tools(all.base.text, all.base.spec);
+  for (const eval::SuiteOptions& entry : all.entries)
+    eval::check_possible(entry, all.base.spec, tools);
   return all;
 }
 
-void print_results(const Evaluations& all, const std::string& adapter,
-                   const std::vector<Evaluation>& found, const std::vector<Evaluation>& base) {
-  ordered_json results = {{"model", all.options.model.base}, {"adapter", adapter}};
+void print_results(const Evaluations& all, const std::vector<Evaluation>& found,
+                   const std::vector<Evaluation>& base) {
+  ordered_json results = {{"model", all.options.model.base},
+                          {"adapter", fmt::format("{}", fmt::join(all.adapters.folders, " "))}};
   ordered_json evaluations = ordered_json::object();
   for (std::size_t i = 0; i < found.size(); ++i) {
     const Evaluation* other = base.empty() ? nullptr : &base[i];
@@ -177,11 +181,10 @@ void print_results(const Evaluations& all, const std::string& adapter,
 
 ExitCode run_eval(const Arguments& arguments, const Common& common) {
   const Evaluations all = prepare(arguments, common);
-  const std::string adapter =
-      arguments.model.adapter.empty() ? all.options.adapter.init_from : arguments.model.adapter;
-  HONE_CHECK(ConfigError, !arguments.compare_base || !adapter.empty(),
+  HONE_CHECK(ConfigError, !arguments.compare_base || !all.adapters.none(),
              "--compare-base compares an adapter with its base; name one with --adapter");
-  log::info("model   {}{}", all.options.model.base, adapter.empty() ? "" : " with " + adapter);
+  log::info("model   {}{}{}", all.options.model.base, all.adapters.none() ? "" : " with ",
+            fmt::join(all.adapters.folders, " and "));
   std::optional<LineFile> file;
   if (!arguments.answers.empty()) file.emplace(arguments.answers, /*keep_bytes=*/0);
   Samples samples(arguments.samples, static_cast<std::uint64_t>(all.options.train.seed));
@@ -190,15 +193,15 @@ ExitCode run_eval(const Arguments& arguments, const Common& common) {
     if (arguments.compare_base) row["base"] = is_base;
     file->append(row.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
   };
-  const std::vector<Evaluation> found = all.run(adapter, [&](const ordered_json& row) {
+  const std::vector<Evaluation> found = all.run(all.adapters, [&](const ordered_json& row) {
     samples.offer(row);
     write(row, false);
   });
   std::vector<Evaluation> base;
   if (arguments.compare_base)
-    base = all.run("", [&](const ordered_json& row) { write(row, true); });
+    base = all.run({}, [&](const ordered_json& row) { write(row, true); });
   samples.show();
-  print_results(all, adapter, found, base);
+  print_results(all, found, base);
   return ExitCode::kDone;
 }
 

@@ -4,18 +4,28 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "cli/verbs.h"
+#include "engine/base_model.h"
 #include "engine/device.h"
 #include "engine/text.h"
 #include "model/decoder.h"
-#include "model/load.h"
 
 namespace hone::cli {
 
+/// The adapters that are put onto a model, and how much each of them counts.
+struct AdapterArguments {
+  std::vector<std::string> folders;
+  std::vector<double> weights;  ///< one for each folder; empty: 1
+
+  bool none() const { return folders.empty(); }
+};
+
 /// What says which model a verb computes with.
 struct ModelArguments {
-  std::string model, adapter, dtype = "auto", quantization = "none";
+  std::string model, dtype = "auto", quantization = "none";
+  AdapterArguments adapters;
 
   void declare(CLI::App& command, bool model_required);
 };
@@ -30,10 +40,10 @@ struct OpenedModel {
 OpenedModel open_model(const ModelArguments& arguments, const Common& common,
                        const std::string& chat_template = "");
 
-/// Opens a model and attaches the PEFT adapter in `adapter`, where that is not ""; the model's rope
-/// is scaled as the adapter was trained with, whatever the options say.
-model::Decoder open_decoder(const std::filesystem::path& base, const std::string& adapter,
-                            model::LoadOptions options);
+/// Loads a model and attaches the PEFT adapters; the model's rope is scaled as the first of them
+/// was trained with, whatever the options say.
+model::Decoder open_decoder(const engine::BaseModel& base, const AdapterArguments& chosen,
+                            engine::ModelOptions options, const engine::Placement& placement);
 
 /// One JSON object as a line on stdout.
 void print_row(const nlohmann::ordered_json& row);

@@ -4,7 +4,6 @@
 #include "cli/model_arguments.h"
 #include "config/load.h"
 #include "engine/evaluate.h"
-#include "engine/load_options.h"
 #include "engine/quantize_model.h"
 #include "engine/run_data.h"
 
@@ -59,14 +58,13 @@ ExitCode run_quantize(const Arguments& arguments, const Common& common) {
   auto options = config::defaults<engine::RunOptions>();
   options.model.base = arguments.model;
   const engine::Placement placement = engine::place(common.device, arguments.dtype, "auto");
-  const std::filesystem::path base = engine::resolve_model(arguments.model);
+  const engine::BaseModel base = engine::open_base(options.model, options.data.chat_template);
   std::optional<datasets::Dataset> rows;
   if (!arguments.data.empty()) {
     options.data.eval = {arguments.data};
-    const engine::Text text = engine::open_text(base, options.data.chat_template);
-    rows = engine::load_eval_data(options, text, model::load_spec(base));
+    rows = engine::load_eval_data(options, base.text, base.spec);
   }
-  model::Decoder decoder = open_decoder(base, "", engine::load_options(options.model, placement));
+  model::Decoder decoder = engine::load_base(base, options.model, placement);
 
   const quant::Recipe recipe{.format = quant::parse_format(arguments.format),
                              .blocksize = arguments.blocksize,

@@ -54,6 +54,14 @@ const Table<ModelOptions>& ModelOptions::table() {
        field("quantization_skip", &ModelOptions::quantization_skip, {}, kScalarOrList,
              "Layers that are not packed: the last parts of their names (down_proj), or regular "
              "expressions for whole names."),
+       field("add_tokens", &ModelOptions::add_tokens, {}, kScalarOrList,
+             "Tokens that are added to the vocabulary, recognised wherever they stand in a text. "
+             "Their rows of embedding and head begin as the mean of the others; lora and "
+             "trainable_tokens train these rows alone, adapter.modules_to_save: [embed_tokens, "
+             "lm_head] all of them. The tokenizer is saved with what was trained."),
+       field("add_special_tokens", &ModelOptions::add_special_tokens, {}, kScalarOrList,
+             "The same for special tokens: a chat template can make them, a message's text never "
+             "becomes one, and decoding leaves them out."),
        check<ModelOptions>("Options of a quantisation are set only where they have an effect.",
                            check_quantization),
        section(&ModelOptions::rope_scaling)});

@@ -24,6 +24,7 @@ struct ModelOptions {
   std::int64_t quantization_block_size;
   bool double_quantization;
   std::vector<std::string> quantization_skip;
+  std::vector<std::string> add_tokens, add_special_tokens;
   model::RopeScalingOptions rope_scaling;
 
   static const config::Table<ModelOptions>& table();

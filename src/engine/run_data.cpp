@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "datasets/joined.h"
 #include "report/rows_progress.h"
-#include "tokenizer/content_hash.h"
 
 namespace hone::engine {
 namespace {
@@ -30,7 +29,7 @@ datasets::TextTools text_tools(const Text& text, const model::Spec& spec) {
                                .chat_template = text.chat_template ? &*text.chat_template : nullptr,
                                .vocab_size = spec.vocab_size,
                                .stop_ids = text.stop_ids()};
-  if (text.tokenizer) tools.tokenizer_sha256 = tokenizer::content_hash(text.source);
+  if (text.tokenizer) tools.tokenizer_sha256 = text.tokenizer_sha256();
   return tools;
 }
 

@@ -9,6 +9,7 @@
 #include "checkpoint/folder_writer.h"
 #include "checkpoint/state.h"
 #include "config/load.h"
+#include "engine/base_model.h"
 #include "engine/load_options.h"
 #include "model/weights.h"
 
@@ -132,6 +133,8 @@ json identity_of(const RunOptions& options, const std::string& base_sha256,
     identity["model.quantization"] = quant::describe(recipe);
   if (const std::string mixture = datasets::mixture_text(options.data); !mixture.empty())
     identity["data.mixture"] = mixture;
+  for (const tokenizer::NewToken& token : added_tokens(options.model))
+    identity["model.added_tokens"].push_back({token.content, token.special});
   if (options.model.rope_scaling.rope_type)
     identity["model.rope_scaling"] = model::as_config(options.model.rope_scaling);
   return identity;

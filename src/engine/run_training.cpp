@@ -107,7 +107,7 @@ ExitCode run_training(const TrainingRun& run, const ResumeRequest& resume) {
     session.optimizer.take_averages();
     const fs::path product =
         save_product(session.trainable, session.decoder, options.train.output_dir,
-                     resolve_model(options.model.base));
+                     resolve_model(options.model.base), session.text);
     book.close("done");
     if (const std::string changes = session.suite.changes(); !changes.empty())
       log::info("suite   at the start -> now, and the difference (95 %)\n{}", changes);

@@ -1,6 +1,6 @@
 #include "engine/session.h"
 
-#include "engine/load_options.h"
+#include "engine/base_model.h"
 #include "engine/run_data.h"
 #include "engine/run_folder.h"
 #include "model/load.h"
@@ -10,21 +10,22 @@ namespace hone::engine {
 
 Session open_session(const config::Loaded<RunOptions>& config, const Placement& placement) {
   const RunOptions& options = config.options;
-  const std::filesystem::path base = resolve_model(options.model.base);
   const auto seed = static_cast<std::uint64_t>(options.train.seed);
 
-  const model::Spec spec = model::load_spec(base, options.model.rope_scaling);
-  const Text text = open_text(base, options.data.chat_template);
-  SuiteWatch suite(options, text, spec);
-  RunData data = load_run_data(options, text, spec);
+  const BaseModel base =
+      open_base(options.model, options.data.chat_template, {options.adapter.init_from});
+  SuiteWatch suite(options, base.text, base.spec);
+  RunData data = load_run_data(options, base.text, base.spec);
   datasets::Sampler sampler = make_sampler(options, data);
   const std::int64_t steps = total_steps(options.train, sampler);
 
-  model::Decoder decoder = model::load_decoder(base, load_options(options.model, placement));
-  Trainable trainable = make_trainable(decoder, options.adapter, config.given, seed);
+  model::Decoder decoder = load_base(base, options.model, placement);
+  Trainable trainable =
+      make_trainable(decoder, options.adapter, config.given, base.text.added_ids(), seed);
   optim::Optimizer optimizer(trainable.parameters, options.optim);
   return {.options = options,
           .placement = placement,
+          .text = base.text,
           .decoder = std::move(decoder),
           .trainable = std::move(trainable),
           .train_data = data.train,
@@ -34,7 +35,7 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
           .optimizer = std::move(optimizer),
           .schedule = optim::make_schedule(options.schedule, options.optim.learning_rate, steps),
           .total_steps = steps,
-          .base_sha256 = std::async(std::launch::async, model::hash_of_weights, base).share()};
+          .base_sha256 = std::async(std::launch::async, model::hash_of_weights, base.path).share()};
 }
 
 nlohmann::json Session::identity() const {

@@ -10,6 +10,7 @@
 #include "engine/device.h"
 #include "engine/options.h"
 #include "engine/suite.h"
+#include "engine/text.h"
 #include "engine/trainable.h"
 #include "model/decoder.h"
 #include "optim/optimizer.h"
@@ -22,6 +23,7 @@ namespace hone::engine {
 struct Session {
   RunOptions options;
   Placement placement;
+  Text text;
   model::Decoder decoder;
   Trainable trainable;
   datasets::Dataset train_data, eval_data;

@@ -5,9 +5,11 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "datasets/rendering.h"
 #include "io/gguf.h"
 #include "model/load.h"
+#include "tokenizer/content_hash.h"
 
 namespace hone::engine {
 namespace {
@@ -61,6 +63,23 @@ std::vector<std::int32_t> Text::stop_ids() const {
   return ids;
 }
 
+std::vector<std::int64_t> Text::added_ids() const {
+  std::vector<std::int64_t> ids;
+  for (const tokenizer::NewToken& token : added)
+    ids.push_back(tokenizer->token_to_id(token.content).value());
+  return ids;
+}
+
+std::string Text::tokenizer_sha256() const {
+  const std::string of_source = tokenizer::content_hash(source);
+  if (added.empty()) return of_source;
+  Sha256 hash;
+  hash.update(of_source);
+  for (const tokenizer::NewToken& token : added)
+    hash.update(token.special ? "\nspecial " : "\nplain ").update(token.content);
+  return hash.hex();
+}
+
 fs::path resolve_model(const std::string& base) {
   if (fs::exists(base)) return base;
   const fs::path installed = models_folder() / (base + ".gguf");
@@ -71,11 +90,13 @@ fs::path resolve_model(const std::string& base) {
   return installed;
 }
 
-Text open_text(const fs::path& model, const std::string& chat_template) {
+Text open_text(const fs::path& model, const std::string& chat_template,
+               const std::vector<tokenizer::NewToken>& added) {
   Text text;
   text.source = model;
   if (has_tokenizer(model)) {
-    text.tokenizer = tokenizer::Tokenizer::load(model);
+    text.tokenizer = tokenizer::Tokenizer::load(model, added);
+    text.added = added;
     if (const std::string* own = text.tokenizer->chat_template(); own != nullptr)
       text.chat_template.emplace(*own);
   }

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "adapters/partial.h"
+#include "adapters/vocabulary.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "checkpoint/folder_writer.h"
@@ -11,6 +12,7 @@
 #include "model/load.h"
 #include "model/rope_config.h"
 #include "model/weights.h"
+#include "tokenizer/tokenizer_save.h"
 
 namespace hone::engine {
 namespace {
@@ -48,8 +50,14 @@ void check_trains_alike(const adapters::Adapter& loaded, const std::string& fold
 }
 
 adapters::Adapter start_adapter(model::Decoder& decoder, const AdapterOptions& options,
-                                const config::Given& given, std::uint64_t seed) {
-  if (options.init_from.empty()) return adapters::make_adapter(decoder, options, seed);
+                                const config::Given& given,
+                                const std::vector<std::int64_t>& added_ids, std::uint64_t seed) {
+  if (options.init_from.empty()) {
+    const adapters::Method& method = *adapters::find_method(options.method);
+    adapters::Settings settings = adapters::settings_of(options);
+    adapters::train_added_rows(method, decoder.spec, added_ids, settings);
+    return adapters::make_adapter(decoder, method, std::move(settings), seed);
+  }
   adapters::Adapter adapter = adapters::load_adapter(options.init_from, decoder);
   HONE_CHECK(
       ConfigError,
@@ -59,6 +67,18 @@ adapters::Adapter start_adapter(model::Decoder& decoder, const AdapterOptions& o
   check_trains_alike(adapter, options.init_from);
   check_agrees(adapter, options, given);
   return adapter;
+}
+
+/// Where weights of the model itself are trained, those of added tokens have to be among them.
+void check_added_are_trained(const model::Spec& spec, const std::set<std::string>& chosen,
+                             const std::string& method) {
+  const bool own_head = spec.num_labels == 0 && !spec.tie_word_embeddings;
+  HONE_CHECK(ConfigError,
+             chosen.count("model.embed_tokens.weight") > 0 &&
+                 (!own_head || chosen.count("lm_head.weight") > 0),
+             "adapter.method {} would leave the added tokens' rows of embed_tokens and lm_head as "
+             "they begin; name both in adapter.target_modules of method partial, or take full",
+             method);
 }
 
 /// Where an adapter's manifest says which rope its base had, if not its own.
@@ -80,12 +100,13 @@ double Trainable::backward_of_penalty() const {
 }
 
 Trainable make_trainable(model::Decoder& decoder, const AdapterOptions& options,
-                         const config::Given& given, std::uint64_t seed) {
+                         const config::Given& given, const std::vector<std::int64_t>& added_ids,
+                         std::uint64_t seed) {
   Trainable trainable;
   trainable.dropout = std::make_shared<adapters::DropoutState>();
   trainable.dropout->seed = seed;
   if (options.trains_adapter()) {
-    trainable.adapter = start_adapter(decoder, options, given, seed);
+    trainable.adapter = start_adapter(decoder, options, given, added_ids, seed);
     for (const adapters::NamedTensor& named : trainable.adapter->state()) {
       if (!named.is_trained) continue;
       torch::Tensor leaf = named.tensor;
@@ -98,6 +119,7 @@ Trainable make_trainable(model::Decoder& decoder, const AdapterOptions& options,
   const bool some = adapters::trains_some_weights(options.method);
   const std::set<std::string> chosen =
       some ? adapters::weights_to_train(decoder, options) : std::set<std::string>();
+  if (some && !added_ids.empty()) check_added_are_trained(decoder.spec, chosen, options.method);
   for (const model::WeightSlot& slot : model::weight_slots(decoder)) {
     if (some && chosen.count(slot.name) == 0) continue;
     *slot.tensor = slot.tensor->to(torch::kFloat32).clone().requires_grad_();
@@ -109,7 +131,7 @@ Trainable make_trainable(model::Decoder& decoder, const AdapterOptions& options,
 
 std::filesystem::path save_product(const Trainable& trainable, model::Decoder& decoder,
                                    const std::filesystem::path& run_folder,
-                                   const std::filesystem::path& base) {
+                                   const std::filesystem::path& base, const Text& text) {
   const bool adapter = trainable.adapter.has_value();
   const std::filesystem::path destination = run_folder / (adapter ? "adapter" : "model");
   checkpoint::FolderWriter writer(destination);
@@ -118,6 +140,8 @@ std::filesystem::path save_product(const Trainable& trainable, model::Decoder& d
   } else {
     model::save_decoder(decoder, writer.folder(), base, decoder.compute_dtype);
   }
+  if (text.tokenizer && (text.source != base || !text.added.empty()))
+    tokenizer::save_tokenizer(*text.tokenizer, text.source, writer.folder());
   nlohmann::json about = {{"base", base.string()}, {"base_weights", kept_as(decoder)}};
   if (decoder.spec.rope_is_overridden) {
     about[kRopeRecord] = model::rope_parameters(decoder.spec.ropes.front());

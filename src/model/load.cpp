@@ -8,6 +8,7 @@
 #include "io/gguf.h"
 #include "io/safetensors.h"
 #include "model/name_patterns.h"
+#include "model/resize.h"
 #include "model/rope_config.h"
 #include "model/weight_reader.h"
 #include "quant/quantize.h"
@@ -97,6 +98,7 @@ Decoder load_decoder(const fs::path& model, const LoadOptions& options) {
   check_skipped(slots, options);
   for (const WeightSlot& slot : slots) load_weight(reader, slot, options);
   tie_head(decoder);
+  resize_vocabulary(decoder, options.vocab_size);
   return decoder;
 }
 

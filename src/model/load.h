@@ -13,6 +13,7 @@ struct LoadOptions {
   torch::Dtype weight_dtype = torch::kFloat32;   ///< what the weights are kept in
   torch::Dtype compute_dtype = torch::kFloat32;  ///< what products are computed in
   torch::Device device = torch::kCPU;
+  std::int64_t vocab_size = 0;  ///< where the model's own is smaller, it is given more rows
   RopeScalingOptions rope_scaling = {};  ///< in the place of the model's own, where it says a type
   quant::Recipe quantization = {};  ///< of the layers' matrices; all else stays in `weight_dtype`
   /// Layers that are not packed: the last parts of their names, or regular expressions that match

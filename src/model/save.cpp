@@ -53,6 +53,7 @@ void save_decoder(Decoder& decoder, const fs::path& folder, const fs::path& base
   if (decoder.spec.rope_is_overridden) write_rope(decoder.spec, config);
   config.erase("torch_dtype");
   config["dtype"] = dtype_name(dtype);
+  config["vocab_size"] = decoder.spec.vocab_size;
   // A merge may have told the head and the embedding apart.
   config["tie_word_embeddings"] = decoder.spec.tie_word_embeddings;
   // The config comes last: a folder that has it is whole.

@@ -52,6 +52,7 @@ struct MoeSpec {
 struct Spec {
   const Family* family = nullptr;  ///< its row in the table of families.h
   std::int64_t vocab_size = 0;
+  std::int64_t added_rows = 0;  ///< the last so many of these are not in the model's own files
   std::int64_t hidden_size = 0;
   std::int64_t intermediate_size = 0;
   std::int64_t num_hidden_layers = 0;

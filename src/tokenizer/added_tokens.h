@@ -38,7 +38,7 @@ class AddedTokens {
 
   /// A token given again (same id) replaces the earlier one.
   void add(AddedToken token);
-  /// Prepares the search. Call once, after the last `add`.
+  /// Prepares the search. To be called after the last `add`.
   /// @param normalizer how `normalized` tokens are spelt in normalized text
   void build(const Normalizer& normalizer);
 

@@ -75,16 +75,43 @@ void Tokenizer::Parts::set_special(const std::string& name, const std::string& t
   }
 }
 
-Tokenizer Tokenizer::load(const std::filesystem::path& path) {
-  if (std::filesystem::is_directory(path)) return Tokenizer(load_folder(path));
-  if (path.extension() == ".gguf") return Tokenizer(load_gguf(io::GgufFile(path)));
-  if (path.extension() == ".model") return Tokenizer(load_sentencepiece(path));
-  HONE_CHECK(DataError, path.extension() == ".json",
-             "{}: not a tokenizer that hone reads; expected a folder with a tokenizer.json or "
-             "tokenizer.model, one of these files, or a .gguf file",
-             path.string());
-  const Json json = io::read_json(path);
-  return Tokenizer(build_parts({&json, path.string() + ": tokenizer"}));
+std::int32_t Tokenizer::Parts::size() const {
+  auto size = static_cast<std::int32_t>(model->vocab_size());
+  for (const AddedToken& token : added.tokens()) size = std::max(size, token.id + 1);
+  return size;
+}
+
+void Tokenizer::Parts::extend(const std::vector<NewToken>& tokens) {
+  for (const NewToken& token : tokens) {
+    HONE_CHECK(ConfigError, !token.content.empty(), "an added token is empty");
+    const auto known = token_to_id(token.content);
+    HONE_CHECK(ConfigError, !known,
+               "the added token `{}` is in the vocabulary already, with the id {}; leave it out",
+               token.content, *known);
+    AddedToken added_token;
+    added_token.content = token.content;
+    added_token.id = size();
+    added_token.special = token.special;
+    added.add(std::move(added_token));
+  }
+  if (!tokens.empty()) added.build(normalizer);
+}
+
+Tokenizer Tokenizer::load(const std::filesystem::path& path, const std::vector<NewToken>& added) {
+  const auto load = [&path] {
+    if (std::filesystem::is_directory(path)) return load_folder(path);
+    if (path.extension() == ".gguf") return load_gguf(io::GgufFile(path));
+    if (path.extension() == ".model") return load_sentencepiece(path);
+    HONE_CHECK(DataError, path.extension() == ".json",
+               "{}: not a tokenizer that hone reads; expected a folder with a tokenizer.json or "
+               "tokenizer.model, one of these files, or a .gguf file",
+               path.string());
+    const Json json = io::read_json(path);
+    return build_parts({&json, path.string() + ": tokenizer"});
+  };
+  const std::shared_ptr<Parts> parts = load();
+  parts->extend(added);
+  return Tokenizer(parts);
 }
 
 Encoding Tokenizer::encode(std::string_view text, const EncodeOptions& options) const {
@@ -138,13 +165,7 @@ std::vector<std::string> Tokenizer::special_token_texts() const {
   return texts;
 }
 
-std::size_t Tokenizer::vocab_size() const {
-  std::size_t size = parts_->model->vocab_size();
-  for (const AddedToken& token : parts_->added.tokens()) {
-    size = std::max(size, static_cast<std::size_t>(token.id) + 1);
-  }
-  return size;
-}
+std::size_t Tokenizer::vocab_size() const { return static_cast<std::size_t>(parts_->size()); }
 
 const SpecialTokens& Tokenizer::special() const { return parts_->special; }
 

@@ -24,6 +24,13 @@ struct EncodeOptions {
   std::vector<TextRange> literal = {};
 };
 
+/// A token that is added to a vocabulary: found in text as it is written, whatever stands around
+/// it.
+struct NewToken {
+  std::string content;
+  bool special = false;  ///< as in EncodeOptions::literal and decode(skip_special)
+};
+
 /// One text of a batch.
 struct EncodeRequest {
   std::string_view text;
@@ -46,8 +53,11 @@ class Tokenizer {
  public:
   /// @param path a Hugging Face folder, a tokenizer.json, a SentencePiece tokenizer.model, or a
   ///   .gguf file
+  /// @param added tokens that the files lack; their ids follow those that there are, as
+  ///   transformers gives them
   /// @throws DataError naming file and field when something is missing, malformed or not supported
-  static Tokenizer load(const std::filesystem::path& path);
+  /// @throws ConfigError where one of `added` is empty, given twice, or in the vocabulary already
+  static Tokenizer load(const std::filesystem::path& path, const std::vector<NewToken>& added = {});
 
   /// @throws DataError naming the byte offset when `text` is not UTF-8
   Encoding encode(std::string_view text, const EncodeOptions& options = {}) const;

@@ -163,7 +163,7 @@ std::shared_ptr<Tokenizer::Parts> build_folder(const fs::path& folder, const Jso
 
 }  // namespace
 
-std::shared_ptr<const Tokenizer::Parts> load_folder(const fs::path& folder) {
+std::shared_ptr<Tokenizer::Parts> load_folder(const fs::path& folder) {
   const OptionalFile config(folder, "tokenizer_config.json");
   const OptionalFile special_map(folder, "special_tokens_map.json");
   const OptionalFile generation(folder, "generation_config.json");

@@ -292,7 +292,7 @@ void read_templates(const io::GgufFile& file, Tokenizer::Parts& parts) {
 
 }  // namespace
 
-std::shared_ptr<const Tokenizer::Parts> load_gguf(const io::GgufFile& file) {
+std::shared_ptr<Tokenizer::Parts> load_gguf(const io::GgufFile& file) {
   const std::string name = file.get_string(key_of("model"));
   const auto model = std::find_if(kGgufModels.begin(), kGgufModels.end(),
                                   [&](const GgufModel& entry) { return entry.name == name; });

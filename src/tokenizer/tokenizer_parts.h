@@ -32,6 +32,11 @@ struct Tokenizer::Parts {
   /// Gives a special token its role: "bos_token" and the like.
   void set_special(const std::string& name, const std::string& token);
   void add_eos_id(std::int32_t id);
+  /// One more than the largest id, added tokens included.
+  std::int32_t size() const;
+  /// More added tokens, with the ids behind those that there are.
+  /// @throws ConfigError as Tokenizer::load
+  void extend(const std::vector<NewToken>& tokens);
 };
 
 /// Builds the pipeline from the content of a tokenizer.json.
@@ -61,14 +66,14 @@ std::unique_ptr<Model> make_model(const JsonField& field, bool byte_level,
 /// A folder as transformers saves it: tokenizer.json or else tokenizer.model, and where they are
 /// there tokenizer_config.json, special_tokens_map.json, generation_config.json,
 /// chat_template.jinja.
-std::shared_ptr<const Tokenizer::Parts> load_folder(const std::filesystem::path& folder);
+std::shared_ptr<Tokenizer::Parts> load_folder(const std::filesystem::path& folder);
 
 /// A SentencePiece tokenizer.model by itself. As with transformers' Llama and T5 tokenizers, a BPE
 /// model begins a text with its BOS token, and a unigram model ends it with EOS.
-std::shared_ptr<const Tokenizer::Parts> load_sentencepiece(const std::filesystem::path& path);
+std::shared_ptr<Tokenizer::Parts> load_sentencepiece(const std::filesystem::path& path);
 
 /// The vocabulary inside a GGUF file.
 /// @throws DataError naming the key for a kind of model or of pre-tokenizer that hone does not know
-std::shared_ptr<const Tokenizer::Parts> load_gguf(const io::GgufFile& file);
+std::shared_ptr<Tokenizer::Parts> load_gguf(const io::GgufFile& file);
 
 }  // namespace hone::tokenizer

@@ -114,7 +114,7 @@ std::shared_ptr<Tokenizer::Parts> build_parts(const SentencePieceSpec& spec,
   return parts;
 }
 
-std::shared_ptr<const Tokenizer::Parts> load_sentencepiece(const std::filesystem::path& path) {
+std::shared_ptr<Tokenizer::Parts> load_sentencepiece(const std::filesystem::path& path) {
   return build_parts(read_sentencepiece(path));
 }
 

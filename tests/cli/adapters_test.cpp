@@ -68,6 +68,88 @@ TEST(Merge, ReportsWhatBf16Costs) {
             report["mean_change_of_logits"].get<double>());
 }
 
+// The adapter of a packed base is merged into the numbers that it was trained on.
+TEST(Merge, TellsWhatEachWayToServeAnAdapterOfAPackedBaseCosts) {
+  const test::TempFolder folder;
+  const std::string merged = (folder / "merged").string();
+  const Finished finished = run_hone({"merge", "--model", base(), "--adapter", adapter("lora"),
+                                      "--quantization", "nf4", "--output", merged});
+  ASSERT_EQ(finished.exit_code, 0) << finished.err;
+  const json costs = json::parse(finished.out)["costs"];
+  const auto kl = [&](const char* way) { return costs[way]["kl_nats"].get<double>(); };
+  EXPECT_LT(kl("merged_fp32"), 1e-8);
+  EXPECT_GT(kl("merged_bf16"), 1e-8);
+  EXPECT_GT(kl("unmerged_bf16"), 1e-8);
+  EXPECT_GT(kl("merged_requantized"), 10 * kl("merged_bf16")) << costs;
+  for (const auto& [way, cost] : costs.items())
+    EXPECT_GE(cost["largest_change_of_logits"], cost["mean_change_of_logits"]) << way;
+
+  const auto unmerged =
+      logprobs(folder, base(), {"--adapter", adapter("lora"), "--quantization", "nf4"});
+  const auto written = logprobs(folder, merged, {});
+  for (std::size_t i = 0; i < written.size(); ++i) EXPECT_NEAR(unmerged[i], written[i], 1e-4);
+  const json plain = json::parse(run_hone({"merge", "--model", base(), "--adapter", adapter("lora"),
+                                           "--output", (folder / "plain").string()})
+                                     .out);
+  EXPECT_FALSE(plain["costs"].contains("merged_requantized"));
+}
+
+TEST(SeveralAdapters, AreAddedUpByWeight) {
+  const test::TempFolder folder;
+  const auto one = logprobs(folder, base(), {"--adapter", adapter("lora")});
+  const auto halves = logprobs(
+      folder, base(),
+      {"--adapter", adapter("lora"), "--adapter", adapter("lora"), "--weights", "0.25,0.75"});
+  const auto off = logprobs(folder, base(), {"--adapter", adapter("lora"), "--weights", "0"});
+  const auto alone = logprobs(folder, base(), {});
+  const auto two =
+      logprobs(folder, base(), {"--adapter", adapter("lora"), "--adapter", adapter("vera")});
+  double change = 0;
+  for (std::size_t i = 0; i < one.size(); ++i) {
+    EXPECT_NEAR(one[i], halves[i], 1e-5);
+    EXPECT_EQ(off[i], alone[i]);
+    change = std::max(change, std::abs(two[i] - one[i]));
+  }
+  EXPECT_GT(change, 1e-3);
+}
+
+TEST(SeveralAdapters, AreRefusedWhereTheyDoNotAddUp) {
+  const test::TempFolder folder;
+  const std::string rows = folder.write("rows.jsonl", "{\"input_ids\": [1, 2]}\n").string();
+  const auto refused = [&](const std::vector<std::string>& more, const char* reason) {
+    std::vector<std::string> command = {"logprobs", "--model", base(), "--input", rows};
+    command.insert(command.end(), more.begin(), more.end());
+    const Finished finished = run_hone(command);
+    EXPECT_EQ(finished.exit_code, 2);
+    EXPECT_TRUE(contains(finished.err, reason));
+  };
+  refused({"--adapter", adapter("lora"), "--adapter", adapter("prompt_tuning")},
+          "cannot be weighted or added");
+  refused({"--adapter", adapter("lora"), "--weights", "1,2"}, "2 weights for 1 adapters");
+  refused({"--weights", "1"}, "name one with --adapter");
+}
+
+// PEFT drops ranks and modules in training; hone does not.
+TEST(InitFrom, IsRefusedWhereTheFolderIsTrainedInAnotherWay) {
+  for (const auto& [name, key] :
+       {std::pair{"loha", "rank_dropout"}, std::pair{"loha", "module_dropout"},
+        std::pair{"oft", "module_dropout"}, std::pair{"boft", "boft_dropout"}}) {
+    const test::TempFolder folder;
+    const std::filesystem::path copy = folder / "adapter";
+    std::filesystem::copy(adapter(name), copy);
+    json config = io::read_json(copy / "adapter_config.json");
+    config[key] = 0.1;
+    folder.write("adapter/adapter_config.json", config.dump());
+    const test::TinyRun run("{method: " + std::string(name) + ", init_from: '" + copy.string() +
+                            "'}");
+    const Finished finished = run_hone(run.train({"model.base=" + base(), "train.max_steps=1"}));
+    EXPECT_EQ(finished.exit_code, 2) << name;
+    EXPECT_TRUE(contains(finished.err, std::string("is trained with ") + key + " = 0.1"));
+    EXPECT_EQ(logprobs(folder, base(), {"--adapter", copy}),
+              logprobs(folder, base(), {"--adapter", adapter(name)}));
+  }
+}
+
 TEST(Merge, CombinesAdaptersAndCanKeepThemOne) {
   const test::TempFolder folder;
   const std::string both = (folder / "both").string();

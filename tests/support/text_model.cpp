@@ -12,7 +12,7 @@
 namespace hone::test {
 namespace {
 
-constexpr std::int64_t kVocab = 1600, kHidden = 16, kHeads = 2, kIntermediate = 24;
+constexpr std::int64_t kHidden = 16, kHeads = 2, kIntermediate = 24;
 
 /// Weights by name, all of them of one stream of random numbers.
 struct Weights {
@@ -37,7 +37,7 @@ struct Weights {
   }
 };
 
-nlohmann::json config_of(Head head) {
+nlohmann::json config_of(Head head, std::int64_t vocab_size) {
   nlohmann::json config = {{"architectures", {"LlamaForCausalLM"}},
                            {"model_type", "llama"},
                            {"hidden_size", kHidden},
@@ -49,7 +49,7 @@ nlohmann::json config_of(Head head) {
                            {"rms_norm_eps", 1e-6},
                            {"rope_theta", 10000.0},
                            {"hidden_act", "silu"},
-                           {"vocab_size", kVocab},
+                           {"vocab_size", vocab_size},
                            {"tie_word_embeddings", true}};
   if (head == Head::kReward) {
     config["architectures"] = {"LlamaForSequenceClassification"};
@@ -76,12 +76,12 @@ std::string ascii_piece(const std::string& text, std::size_t size) {
 }
 
 std::filesystem::path write_text_model(const TempFolder& folder, const std::string& name,
-                                       std::uint64_t seed, Head head) {
+                                       std::uint64_t seed, Head head, std::int64_t vocab_size) {
   const std::filesystem::path model = folder / name;
   std::filesystem::create_directory(model);
   Weights weights{.views = {}, .kept = {}, .seed = seed};
   weights.kept.reserve(64);  // views point into it
-  weights.add("model.embed_tokens.weight", {kVocab, kHidden}, 0.5f);
+  weights.add("model.embed_tokens.weight", {vocab_size, kHidden}, 0.5f);
   for (int layer = 0; layer < 2; ++layer) {
     const std::string prefix = "model.layers." + std::to_string(layer) + ".";
     for (const char* projection : {"q_proj", "k_proj", "v_proj", "o_proj"})
@@ -95,7 +95,7 @@ std::filesystem::path write_text_model(const TempFolder& folder, const std::stri
   weights.add("model.norm.weight", {kHidden}, 0);
   if (head == Head::kReward) weights.add("score.weight", {1, kHidden}, 0.5f);
   io::write_safetensors(model / "model.safetensors", weights.views, {});
-  write_file_atomically(model / "config.json", config_of(head).dump());
+  write_file_atomically(model / "config.json", config_of(head, vocab_size).dump());
   const std::filesystem::path tokenizer = fixture("tokenizers/gpt2_bytelevel/tokenizer.json");
   write_file_atomically(model / "tokenizer.json", read_file(tokenizer));
   const nlohmann::json tokenizer_config = {{"eos_token", "<|im_end|>"},
