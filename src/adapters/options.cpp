@@ -67,6 +67,19 @@ void check_initialisation(const AdapterOptions& options, Problems& problems) {
       fmt::format("expected default, gaussian, pissa, pissa_niter_N or olora, got \"{}\"", name));
 }
 
+void check_target_rank(const AdapterOptions& options, Problems& problems) {
+  if (options.method == "adalora" && problems.given("target_r") && options.target_r > options.r)
+    problems.add("target_r", fmt::format("is {}, above the rank {} that adapter.r starts with",
+                                         options.target_r, options.r));
+  if (options.method != "adalora" || options.target_r < options.r) return;
+  for (const char* key : {"tinit", "tfinal", "deltaT"})
+    if (problems.given(key))
+      problems.add(key,
+                   fmt::format("has no effect: adapter.r {} is not above target_r {}, so no rank "
+                               "is cut",
+                               options.r, options.target_r));
+}
+
 void check_targets(const AdapterOptions& options, Problems& problems) {
   const auto& targets = options.target_modules;
   if (targets.size() > 1)
@@ -191,6 +204,21 @@ const Table<AdapterOptions>& AdapterOptions::table() {
              "Modules that are trained whole and saved with the adapter (lm_head, embed_tokens)."),
        field("trainable_token_indices", &O::trainable_token_indices, {}, at_least(0),
              "Tokens whose rows of the embedding are trained."),
+       field("target_r", &O::target_r, 8, at_least(1),
+             "adalora: what is left of r at the end, on average over the modules; where r is not "
+             "above it, ranks stay as they are."),
+       field("tinit", &O::tinit, 0, at_least(0), unit("steps"),
+             "adalora: steps before the first singular value goes."),
+       field("tfinal", &O::tfinal, 0, at_least(0), unit("steps"),
+             "adalora: steps at the end that change no rank."),
+       field("deltaT", &O::deltaT, 1, at_least(1), unit("steps"),
+             "adalora: steps between two cuts."),
+       field("beta1", &O::beta1, 0.85, above(0), below(1),
+             "adalora: how much of a number's importance is carried over to the next step."),
+       field("beta2", &O::beta2, 0.85, above(0), below(1),
+             "adalora: the same for its unsteadiness."),
+       field("orth_reg_weight", &O::orth_reg_weight, 0.5, at_least(0),
+             "adalora: weight of the term that keeps directions orthogonal."),
        field("feedforward_modules", &O::feedforward_modules, {"down_proj"}, kScalarOrList,
              "ia3: targets whose inputs are scaled instead of their outputs."),
        field("d_initial", &O::d_initial, 0.1, "vera: where the trained d begins."),
@@ -217,6 +245,7 @@ const Table<AdapterOptions>& AdapterOptions::table() {
              "A PEFT folder to go on from; rank, alpha and targets are then its own."),
        check<O>("Options of an adapter are set only where its method has them.", check_has_effect),
        check<O>("init_lora_weights is an initialisation that hone knows.", check_initialisation),
+       check<O>("target_r is at most r.", check_target_rank),
        check<O>("A regular expression stands alone in target_modules.", check_targets)});
   return table;
 }

@@ -34,6 +34,8 @@ struct AdapterOptions {
   std::vector<std::string> modules_to_save;
   std::vector<double> trainable_token_indices;
 
+  std::int64_t target_r, tinit, tfinal, deltaT;
+  double beta1, beta2, orth_reg_weight;
   std::vector<std::string> feedforward_modules;
   double d_initial;
   std::int64_t projection_prng_key;

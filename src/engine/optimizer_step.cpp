@@ -32,6 +32,7 @@ StepReport optimizer_step(Session& session, std::int64_t step, const datasets::S
   check_finite(step, report.loss, report.grad_norm);
   report.learning_rate = session.schedule.at(step - 1);
   optimizer.step(report.learning_rate);
+  if (session.trainable.allocation) session.trainable.allocation->after_step(step);
   optimizer.zero_grad();
   return report;
 }

@@ -49,13 +49,6 @@ std::optional<checkpoint::VerifiedFolder> find_checkpoint(const fs::path& run_fo
   return std::nullopt;
 }
 
-std::vector<std::pair<std::string, Tensor>> masters_of(const Trainable& trainable) {
-  std::vector<std::pair<std::string, Tensor>> masters;
-  for (const optim::Parameter& parameter : trainable.parameters)
-    masters.emplace_back(parameter.name, parameter.tensor);
-  return masters;
-}
-
 void restore(const std::vector<std::pair<std::string, Tensor>>& tensors,
              const io::SafetensorsFile& file) {
   const torch::NoGradGuard no_grad;
@@ -143,7 +136,7 @@ json identity_of(const RunOptions& options, const std::string& base_sha256,
 void save_checkpoint(const RunOptions& options, std::int64_t step, const Trainable& trainable,
                      const optim::Optimizer& optimizer, const json& identity) {
   model::HostTensors masters, moments;
-  for (const auto& [name, tensor] : masters_of(trainable)) masters.add(name, tensor);
+  for (const auto& [name, tensor] : trainable.state()) masters.add(name, tensor);
   for (const auto& [name, tensor] : optimizer.state()) moments.add(name, tensor);
   checkpoint::save_state(options.train.output_dir, step, identity, masters.views(),
                          moments.views());
@@ -155,7 +148,7 @@ std::int64_t load_checkpoint(const checkpoint::VerifiedFolder& checkpoint,
                              optim::Optimizer& optimizer, const json& identity) {
   const checkpoint::State state = checkpoint::load_state(checkpoint);
   check_same_run(checkpoint.folder, state.about, identity);
-  restore(masters_of(trainable), state.trainable);
+  restore(trainable.state(), state.trainable);
   restore(optimizer.state(), state.optimizer);
   optimizer.set_steps_done(state.step);
   checkpoint::set_aside_after(options.train.output_dir, state.step);

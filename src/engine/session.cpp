@@ -10,8 +10,6 @@ namespace hone::engine {
 
 Session open_session(const config::Loaded<RunOptions>& config, const Placement& placement) {
   const RunOptions& options = config.options;
-  const auto seed = static_cast<std::uint64_t>(options.train.seed);
-
   const BaseModel base =
       open_base(options.model, options.data.chat_template, {options.adapter.init_from});
   SuiteWatch suite(options, base.text, base.spec);
@@ -20,8 +18,10 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
   const std::int64_t steps = total_steps(options.train, sampler);
 
   model::Decoder decoder = load_base(base, options.model, placement);
-  Trainable trainable =
-      make_trainable(decoder, options.adapter, config.given, base.text.added_ids(), seed);
+  Trainable trainable = make_trainable(decoder, options.adapter, config.given,
+                                       {.added_ids = base.text.added_ids(),
+                                        .total_steps = steps,
+                                        .seed = static_cast<std::uint64_t>(options.train.seed)});
   optim::Optimizer optimizer(trainable.parameters, options.optim);
   return {.options = options,
           .placement = placement,

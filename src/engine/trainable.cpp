@@ -50,13 +50,12 @@ void check_trains_alike(const adapters::Adapter& loaded, const std::string& fold
 }
 
 adapters::Adapter start_adapter(model::Decoder& decoder, const AdapterOptions& options,
-                                const config::Given& given,
-                                const std::vector<std::int64_t>& added_ids, std::uint64_t seed) {
+                                const config::Given& given, const TrainingStart& start) {
   if (options.init_from.empty()) {
     const adapters::Method& method = *adapters::find_method(options.method);
     adapters::Settings settings = adapters::settings_of(options);
-    adapters::train_added_rows(method, decoder.spec, added_ids, settings);
-    return adapters::make_adapter(decoder, method, std::move(settings), seed);
+    adapters::train_added_rows(method, decoder.spec, start.added_ids, settings);
+    return adapters::make_adapter(decoder, method, std::move(settings), start.seed);
   }
   adapters::Adapter adapter = adapters::load_adapter(options.init_from, decoder);
   HONE_CHECK(
@@ -92,6 +91,16 @@ std::int64_t Trainable::parameter_count() const {
   return count;
 }
 
+std::vector<std::pair<std::string, torch::Tensor>> Trainable::state() const {
+  std::vector<std::pair<std::string, torch::Tensor>> state;
+  for (const optim::Parameter& parameter : parameters)
+    state.emplace_back(parameter.name, parameter.tensor);
+  if (allocation)
+    for (const adapters::NamedTensor& named : allocation->state())
+      state.emplace_back(named.name, named.tensor);
+  return state;
+}
+
 double Trainable::backward_of_penalty() const {
   const torch::Tensor penalty = adapter ? adapter->penalty() : torch::Tensor();
   if (!penalty.defined()) return 0;
@@ -100,26 +109,28 @@ double Trainable::backward_of_penalty() const {
 }
 
 Trainable make_trainable(model::Decoder& decoder, const AdapterOptions& options,
-                         const config::Given& given, const std::vector<std::int64_t>& added_ids,
-                         std::uint64_t seed) {
+                         const config::Given& given, const TrainingStart& start) {
   Trainable trainable;
   trainable.dropout = std::make_shared<adapters::DropoutState>();
-  trainable.dropout->seed = seed;
+  trainable.dropout->seed = start.seed;
   if (options.trains_adapter()) {
-    trainable.adapter = start_adapter(decoder, options, given, added_ids, seed);
+    trainable.adapter = start_adapter(decoder, options, given, start);
     for (const adapters::NamedTensor& named : trainable.adapter->state()) {
       if (!named.is_trained) continue;
       torch::Tensor leaf = named.tensor;
       leaf.requires_grad_();
       trainable.parameters.push_back({named.name, leaf, optim::takes_weight_decay(named.name)});
     }
+    if (adapters::allocates_ranks(*trainable.adapter))
+      trainable.allocation.emplace(*trainable.adapter, start.total_steps);
     adapters::attach(*trainable.adapter, decoder, trainable.dropout);
     return trainable;
   }
   const bool some = adapters::trains_some_weights(options.method);
   const std::set<std::string> chosen =
       some ? adapters::weights_to_train(decoder, options) : std::set<std::string>();
-  if (some && !added_ids.empty()) check_added_are_trained(decoder.spec, chosen, options.method);
+  if (some && !start.added_ids.empty())
+    check_added_are_trained(decoder.spec, chosen, options.method);
   for (const model::WeightSlot& slot : model::weight_slots(decoder)) {
     if (some && chosen.count(slot.name) == 0) continue;
     *slot.tensor = slot.tensor->to(torch::kFloat32).clone().requires_grad_();
@@ -136,7 +147,9 @@ std::filesystem::path save_product(const Trainable& trainable, model::Decoder& d
   const std::filesystem::path destination = run_folder / (adapter ? "adapter" : "model");
   checkpoint::FolderWriter writer(destination);
   if (adapter) {
-    adapters::save_adapter(*trainable.adapter, writer.folder(), base.string());
+    const auto& allocation = trainable.allocation;
+    adapters::save_adapter(allocation ? allocation->kept(*trainable.adapter) : *trainable.adapter,
+                           writer.folder(), base.string());
   } else {
     model::save_decoder(decoder, writer.folder(), base, decoder.compute_dtype);
   }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "adapters/adapter.h"
+#include "adapters/rank_allocation.h"
 #include "engine/text.h"
 #include "model/decoder.h"
 #include "model/rope_options.h"
@@ -17,20 +18,28 @@ namespace hone::engine {
 struct Trainable {
   std::optional<adapters::Adapter> adapter;
   std::shared_ptr<adapters::DropoutState> dropout;
-  std::vector<optim::Parameter> parameters;  ///< fp32 leaves, named as files name them
+  std::vector<optim::Parameter> parameters;            ///< fp32 leaves, named as files name them
+  std::optional<adapters::RankAllocation> allocation;  ///< of AdaLoRA
 
   std::int64_t parameter_count() const;
+  /// Everything that steps change but the optimizer's own: the parameters and what goes with them.
+  std::vector<std::pair<std::string, torch::Tensor>> state() const;
   /// Adds the gradient of the method's own term of the loss, once a step. @return the term
   double backward_of_penalty() const;
 };
 
+/// What a run says of the training that begins.
+struct TrainingStart {
+  std::vector<std::int64_t> added_ids;  ///< tokens that were added to the base: they are trained
+  std::int64_t total_steps = 0;
+  std::uint64_t seed = 0;
+};
+
 /// Makes the fp32 masters and puts them into the model.
-/// @param added_ids tokens that were added to the base, whose rows are trained in any case
 /// @throws ConfigError where the options and the adapter of `init_from` contradict each other, or
 ///         where the method does not train the added tokens
 Trainable make_trainable(model::Decoder& decoder, const adapters::AdapterOptions& options,
-                         const config::Given& given, const std::vector<std::int64_t>& added_ids,
-                         std::uint64_t seed);
+                         const config::Given& given, const TrainingStart& start);
 
 /// Writes the product: `adapter/` in PEFT's format, or `model/` in Hugging Face's.
 /// @param text its tokenizer is saved along where it is not the base's own

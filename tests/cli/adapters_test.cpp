@@ -1,3 +1,6 @@
+#include <algorithm>
+
+#include "base/file.h"
 #include "io/json.h"
 #include "support/tiny_run.h"
 
@@ -127,6 +130,28 @@ TEST(SeveralAdapters, AreRefusedWhereTheyDoNotAddUp) {
           "cannot be weighted or added");
   refused({"--adapter", adapter("lora"), "--weights", "1,2"}, "2 weights for 1 adapters");
   refused({"--weights", "1"}, "name one with --adapter");
+}
+
+// The ranks that are left, and what they were judged by, are in the checkpoint.
+TEST(AdaLora, ResumedEndsWithTheSameBits) {
+  const test::TinyRun run("{method: adalora, r: 6, target_r: 2, tinit: 2, tfinal: 3, deltaT: 2}");
+  const std::vector<std::string> steps = {"train.max_steps=12", "checkpoint.save_steps=5",
+                                          "checkpoint.keep_last=9"};
+  const Finished through = run_hone(run.train(steps));
+  ASSERT_EQ(through.exit_code, 0) << through.err;
+  std::vector<std::string> rest = steps;
+  const std::filesystem::path second = run.folder / "second";
+  rest.insert(rest.end(), {"train.output_dir=" + second.string(), "--resume",
+                           (run.output() / "checkpoints/step-5").string()});
+  const Finished resumed = run_hone(run.train(rest));
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  for (const char* name : {"adapter_model.safetensors", "adapter_config.json"})
+    EXPECT_EQ(read_file(run.output() / "adapter" / name), read_file(second / "adapter" / name));
+  const json config = io::read_json(second / "adapter/adapter_config.json");
+  std::int64_t left = 0;
+  for (const auto& [module, kept] : config["rank_pattern"].items())
+    left += std::count(kept.begin(), kept.end(), json(true));
+  EXPECT_EQ(left, 2 * std::ssize(config["rank_pattern"]));
 }
 
 // PEFT drops ranks and modules in training; hone does not.

@@ -30,6 +30,7 @@ METHODS = {
     "pissa": "{method: lora, r: 4, init_lora_weights: pissa}",
     "olora": "{method: lora, r: 4, init_lora_weights: olora, use_rslora: true}",
     "adalora": "{method: adalora, r: 6}",
+    "adalora_ranks": "{method: adalora, r: 6, target_r: 2, tinit: 4, tfinal: 4}",
     "ia3": "{method: ia3, target_modules: [k_proj, v_proj, down_proj]}",
     "vera": "{method: vera, r: 16, target_modules: [q_proj, down_proj]}",
     "vblora": "{method: vblora, r: 4, num_vectors: 24, vector_length: 8}",

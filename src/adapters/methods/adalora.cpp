@@ -57,20 +57,23 @@ Method adalora_method() {
   Method method;
   method.name = "adalora";
   method.peft_type = "ADALORA";
-  method.help = "low-rank updates as singular values, kept orthogonal (arXiv:2303.10512).";
+  method.help =
+      "low-rank updates as singular values, kept orthogonal, whose number shrinks from r to "
+      "target_r "
+      "a module where they matter least (arXiv:2303.10512).";
   method.keys = unused_lora_keys() + target_keys() +
                 std::vector<ConfigKey>{option("init_r", 12, "r"),
                                        option("lora_alpha", 8),
                                        option("lora_dropout", 0.0),
                                        option("bias", "none"),
                                        free_key("r", 8),
-                                       free_key("target_r", 8),
-                                       free_key("tinit", 0),
-                                       free_key("tfinal", 0),
-                                       free_key("deltaT", 1),
-                                       free_key("beta1", 0.85),
-                                       free_key("beta2", 0.85),
-                                       free_key("orth_reg_weight", 0.5),
+                                       option("target_r", 8),
+                                       option("tinit", 0),
+                                       option("tfinal", 0),
+                                       option("deltaT", 1),
+                                       option("beta1", 0.85),
+                                       option("beta2", 0.85),
+                                       option("orth_reg_weight", 0.5),
                                        free_key("total_step", 1),
                                        free_key("rank_pattern", nullptr),
                                        free_key("init_lora_weights", true),
