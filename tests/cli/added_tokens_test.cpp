@@ -70,9 +70,9 @@ void expect_near(const std::vector<double>& a, const std::vector<double>& b) {
   for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], 1e-4) << i;
 }
 
-class AddedTokens : public testing::TestWithParam<const char*> {};
+class AddedTokensWith : public testing::TestWithParam<const char*> {};
 
-TEST_P(AddedTokens, AreTrainedSavedLoadedBackAndMerged) {
+TEST_P(AddedTokensWith, AreTrainedSavedLoadedBackAndMerged) {
   const Run run;
   const Finished finished = run.train(GetParam());
   ASSERT_EQ(finished.exit_code, 0) << finished.err;
@@ -103,7 +103,7 @@ TEST_P(AddedTokens, AreTrainedSavedLoadedBackAndMerged) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Methods, AddedTokens,
+    Methods, AddedTokensWith,
     testing::Values("{method: lora, r: 4}", "{method: dora, r: 4, target_modules: [q_proj]}",
                     "{method: trainable_tokens}",
                     "{method: lora, r: 4, modules_to_save: [embed_tokens, lm_head]}",

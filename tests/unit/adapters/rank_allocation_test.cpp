@@ -35,9 +35,8 @@ class AdaLora : public testing::Test {
   double descend() {
     const Tensor hidden = model::hidden_states(decoder_, batch_.tokens);
     const Tensor logps = model::token_logps(decoder_, hidden, batch_.rows_M, batch_.targets_M);
-    const Tensor loss =
-        loss::weighted_nll(logps, torch::ones_like(logps), double(logps.numel())) +
-        adapter_.penalty();
+    const Tensor loss = loss::weighted_nll(logps, torch::ones_like(logps), double(logps.numel())) +
+                        adapter_.penalty();
     loss.backward();
     const torch::NoGradGuard no_grad;
     for (NamedTensor& named : adapter_.state())
