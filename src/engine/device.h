@@ -23,9 +23,9 @@ Placement place(const std::string& device, const std::string& precision, const s
 /// "bf16" or "fp32".
 std::string dtype_label(torch::Dtype dtype);
 
-/// Keeps oneDNN from holding the code of 1,024 products, each number of tokens being one of its own:
-/// a step needs some fifty, and the rest costs 85 MiB on a model of 135 M weights. To be called
-/// before the first product; what ONEDNN_PRIMITIVE_CACHE_CAPACITY says stays.
+/// Keeps oneDNN from holding the code of 1,024 products, each number of tokens being one of its
+/// own: a step needs some fifty, and the rest costs 85 MiB on a model of 135 M weights. To be
+/// called before the first product; what ONEDNN_PRIMITIVE_CACHE_CAPACITY says stays.
 void bound_product_cache();
 
 /// Threads for everything that follows; 0 takes OMP_NUM_THREADS, else as many as this process may

@@ -11,8 +11,8 @@
 namespace hone::kernels {
 namespace {
 
-// A loop over threads that runs on one of them gives the right numbers, only later: nothing but this
-// test would tell.
+// A loop over threads that runs on one of them gives the right numbers, only later: nothing but
+// this test would tell.
 TEST(ParallelFor, RunsOnAsManyThreadsAsLibTorchHas) {
   const int before = at::get_num_threads();
   at::set_num_threads(3);
