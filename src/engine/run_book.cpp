@@ -94,7 +94,12 @@ void RunBook::close(const std::string& status, const std::string& error) {
   record_.tokens_per_s = throughput_.tokens_per_s();
   record_.wall_time_s = seconds_since_start();
   record_.peak_memory_bytes = report::process_memory().peak_bytes;
-  report::write_run_record(run_folder_, record_);
+  try {
+    report::write_run_record(run_folder_, record_);
+  } catch (const Error& problem) {
+    if (error.empty()) throw;
+    log::warn("{}", problem.what());
+  }
   try {
     write_reports();
   } catch (const Error& problem) {

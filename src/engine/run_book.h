@@ -37,6 +37,7 @@ class RunBook {
 
   /// Writes run.json for the last time, and the reports that tell of the whole run; where these
   /// cannot be written, that is a warning. @param status done, stopped or failed
+  /// @param error why it failed: it is told, so that what else cannot be written is a warning
   void close(const std::string& status, const std::string& error = "");
 
   /// To be completed by the trainer before `close`.
