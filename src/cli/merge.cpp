@@ -10,6 +10,7 @@
 #include "checkpoint/folder_writer.h"
 #include "cli/model_arguments.h"
 #include "cli/rows.h"
+#include "engine/run_lineage.h"
 #include "engine/text.h"
 #include "model/head.h"
 #include "model/load.h"
@@ -96,10 +97,12 @@ ExitCode run_merge(Arguments arguments, const Common& common) {
   if (!common.seed.empty()) arguments.combination.seed = std::stoull(common.seed);
   model::Decoder decoder = model::load_decoder(base, {});
   adapters::Adapter adapter = open_adapter(arguments, decoder);
+  const nlohmann::json origin =
+      engine::as_json(engine::lineage_of_adapters("merge", arguments.model, arguments.adapters));
   checkpoint::FolderWriter writer(arguments.output);
   if (arguments.keep_adapter) {
     adapters::save_adapter(adapter, writer.folder(), base.string());
-    writer.commit("adapter", {{"base", base.string()}});
+    writer.commit("adapter", {{"base", base.string()}, {engine::kLineageKey, origin}});
     print_row({{"output", arguments.output}, {"adapters", arguments.adapters}});
     return ExitCode::kDone;
   }
@@ -115,7 +118,9 @@ ExitCode run_merge(Arguments arguments, const Common& common) {
   // What was written is what is measured: it is loaded back.
   const model::Decoder written = model::load_decoder(writer.folder(), {dtype, torch::kFloat32});
   const Cost cost = cost_of(documents, before, written);
-  writer.commit("model", {{"base", base.string()}, {"adapters", arguments.adapters}});
+  writer.commit(
+      "model",
+      {{"base", base.string()}, {"adapters", arguments.adapters}, {engine::kLineageKey, origin}});
   log::info(
       "merged  into {} as {}: logits moved by at most {:.3g}, on average {:.3g}; KL {:.3g} nats",
       arguments.output, arguments.dtype, cost.largest, cost.mean, cost.kl);

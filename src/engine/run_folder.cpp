@@ -9,6 +9,7 @@
 #include "checkpoint/folder_writer.h"
 #include "checkpoint/state.h"
 #include "config/load.h"
+#include "engine/lineage.h"
 #include "engine/load_options.h"
 #include "model/weights.h"
 
@@ -138,12 +139,12 @@ json identity_of(const RunOptions& options, const std::string& base_sha256,
 }
 
 void save_checkpoint(const RunOptions& options, std::int64_t step, const Trainable& trainable,
-                     const optim::Optimizer& optimizer, const json& identity) {
+                     const optim::Optimizer& optimizer, const json& identity, const json& origin) {
   model::HostTensors masters, moments;
   for (const auto& [name, tensor] : masters_of(trainable)) masters.add(name, tensor);
   for (const auto& [name, tensor] : optimizer.state()) moments.add(name, tensor);
-  checkpoint::save_state(options.train.output_dir, step, identity, masters.views(),
-                         moments.views());
+  checkpoint::save_state(options.train.output_dir, step, identity, masters.views(), moments.views(),
+                         {{kLineageKey, origin}});
   checkpoint::retain(options.train.output_dir, options.checkpoint.keep_last);
 }
 

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "engine/interrupt.h"
 #include "engine/load_options.h"
+#include "engine/run_lineage.h"
 #include "model/weights.h"
 
 namespace hone::engine {
@@ -41,7 +42,8 @@ void introduce(Session& session) {
 }
 
 void save(const Session& session, std::int64_t step) {
-  save_checkpoint(session.options, step, session.trainable, session.optimizer, session.identity());
+  save_checkpoint(session.options, step, session.trainable, session.optimizer, session.identity(),
+                  session.origin());
 }
 
 report::Metrics measure(const TrainingRun& run) {
@@ -106,8 +108,9 @@ ExitCode run_training(const TrainingRun& run, const ResumeRequest& resume) {
     }
     session.optimizer.take_averages();
     const fs::path product =
+    note_resumption(session.lineage, *checkpoint);
         save_product(session.trainable, session.decoder, options.train.output_dir,
-                     resolve_model(options.model.base));
+                     resolve_model(options.model.base), session.origin());
     book.close("done");
     if (const std::string changes = session.suite.changes(); !changes.empty())
       log::info("suite   at the start -> now, and the difference (95 %)\n{}", changes);

@@ -3,6 +3,7 @@
 #include "engine/load_options.h"
 #include "engine/run_data.h"
 #include "engine/run_folder.h"
+#include "engine/run_lineage.h"
 #include "model/load.h"
 #include "model/weights.h"
 
@@ -34,11 +35,18 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
           .optimizer = std::move(optimizer),
           .schedule = optim::make_schedule(options.schedule, options.optim.learning_rate, steps),
           .total_steps = steps,
-          .base_sha256 = std::async(std::launch::async, model::hash_of_weights, base).share()};
+          .base_sha256 = std::async(std::launch::async, model::hash_of_weights, base).share(),
+          .lineage = lineage_of_run(options, placement, text, std::move(data.inputs))};
 }
 
 nlohmann::json Session::identity() const {
   return identity_of(options, base_sha256.get(), train_data.info().sha256);
+}
+
+nlohmann::json Session::origin() const {
+  Lineage whole = lineage;
+  whole.base.sha256 = base_sha256.get();
+  return as_json(whole);
 }
 
 }  // namespace hone::engine

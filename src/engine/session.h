@@ -8,6 +8,7 @@
 #include "datasets/dataset.h"
 #include "datasets/step_feed.h"
 #include "engine/device.h"
+#include "engine/lineage.h"
 #include "engine/options.h"
 #include "engine/suite.h"
 #include "engine/trainable.h"
@@ -33,9 +34,12 @@ struct Session {
   std::shared_future<std::string> base_sha256;  ///< taken beside the first steps
 
   /// See identity_of(). Waits for base_sha256.
+  Lineage lineage;                              ///< but for the hash of its base
   nlohmann::json identity() const;
 };
 
+  /// For the manifests of what it saves. Waits for base_sha256.
+  nlohmann::json origin() const;
 /// Reads everything that the options name and checks it, up to the first step.
 /// @throws ConfigError, DataError
 Session open_session(const config::Loaded<RunOptions>& config, const Placement& placement);

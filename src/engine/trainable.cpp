@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "checkpoint/folder_writer.h"
 #include "checkpoint/manifest.h"
+#include "engine/lineage.h"
 #include "engine/load_options.h"
 #include "model/load.h"
 #include "model/rope_config.h"
@@ -97,7 +98,8 @@ Trainable make_trainable(model::Decoder& decoder, const AdapterOptions& options,
 
 std::filesystem::path save_product(const Trainable& trainable, model::Decoder& decoder,
                                    const std::filesystem::path& run_folder,
-                                   const std::filesystem::path& base) {
+                                   const std::filesystem::path& base,
+                                   const nlohmann::json& origin) {
   const bool adapter = trainable.adapter.has_value();
   const std::filesystem::path destination = run_folder / (adapter ? "adapter" : "model");
   checkpoint::FolderWriter writer(destination);
@@ -106,7 +108,8 @@ std::filesystem::path save_product(const Trainable& trainable, model::Decoder& d
   } else {
     model::save_decoder(decoder, writer.folder(), base, decoder.compute_dtype);
   }
-  nlohmann::json about = {{"base", base.string()}, {"base_weights", kept_as(decoder)}};
+  nlohmann::json about = {
+      {"base", base.string()}, {"base_weights", kept_as(decoder)}, {kLineageKey, origin}};
   if (decoder.spec.rope_is_overridden) {
     about[kRopeRecord] = model::rope_parameters(decoder.spec.ropes.front());
     if (adapter)
