@@ -31,6 +31,8 @@ constexpr Verb kVerbs[] = {
     {"runs", "The runs in a folder, as a table.", declare_runs},
     {"score", "What a reward model or a classifier says of rows.", declare_logprobs},
     {"tokenize", "Text to token ids and offsets, or back.", declare_tokenize},
+    {"verify", "Whether a config's steps are the same however they are cut, packed or resumed.",
+     declare_verify},
     {"data", "Look at what data becomes.", declare_data},
     {"explain", "What the keys of a config mean.", declare_explain},
 };

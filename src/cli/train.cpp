@@ -1,8 +1,9 @@
-#include "trainers/sft/sft.h"
+#include "cli/train.h"
 
 #include "cli/config_arguments.h"
 #include "cli/verbs.h"
 #include "engine/device.h"
+#include "trainers/sft/sft.h"
 
 namespace hone::cli {
 namespace {
@@ -22,6 +23,14 @@ struct Arguments {
 
 }  // namespace
 
+ExitCode run_trainer(const config::Loaded<engine::RunOptions>& config,
+                     const engine::Placement& placement, const engine::ResumeRequest& resume) {
+  for (const Trainer& trainer : kTrainers)
+    if (config.options.train.method == trainer.method)
+      return trainer.run(config, placement, resume);
+  HONE_ASSERT(false, "{}", config.options.train.method);
+}
+
 Action declare_train(CLI::App& command, const Common& common) {
   auto arguments = std::make_shared<Arguments>();
   arguments->config.declare(command);
@@ -33,10 +42,7 @@ Action declare_train(CLI::App& command, const Common& common) {
     const engine::RunOptions& options = config.options;
     const engine::Placement placement =
         engine::place(common.device, options.train.precision, options.model.dtype);
-    for (const Trainer& trainer : kTrainers)
-      if (options.train.method == trainer.method)
-        return trainer.run(config, placement, {!arguments->resume.empty(), arguments->resume});
-    HONE_ASSERT(false, "{}", options.train.method);
+    return run_trainer(config, placement, {!arguments->resume.empty(), arguments->resume});
   };
 }
 

@@ -39,6 +39,7 @@ Action declare_reproduce(CLI::App& command, const Common& common);
 Action declare_runs(CLI::App& command, const Common& common);
 Action declare_tokenize(CLI::App& command, const Common& common);
 Action declare_train(CLI::App& command, const Common& common);
+Action declare_verify(CLI::App& command, const Common& common);
 
 /// Reads `arguments`, does what they say, and maps what goes wrong to an exit code; a message goes
 /// to stderr. Nothing is thrown.
