@@ -19,6 +19,7 @@ constexpr Trainer kTrainers[] = {{"sft", sft::run}};
 struct Arguments {
   ConfigArguments config;
   std::string resume;
+  std::int64_t profile = 0;
 };
 
 }  // namespace
@@ -37,7 +38,14 @@ Action declare_train(CLI::App& command, const Common& common) {
   command.add_option(
       "--resume", arguments->resume,
       "Go on from a checkpoint's folder, or `auto`: from the run's newest valid one");
+  command
+      .add_option("--profile", arguments->profile,
+                  "Steps that are traced into trace.json, for Perfetto: report.profile_steps")
+      ->check(CLI::NonNegativeNumber);
   return [arguments, &common] {
+    if (arguments->profile > 0)
+      arguments->config.overrides.push_back(
+          fmt::format("report.profile_steps={}", arguments->profile));
     const auto config = arguments->config.load(common);
     const engine::RunOptions& options = config.options;
     const engine::Placement placement =

@@ -4,8 +4,10 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "report/metrics_log.h"
+#include "report/mlflow.h"
 #include "report/options.h"
 #include "report/progress.h"
 #include "report/run_record.h"
@@ -21,6 +23,7 @@ struct StepReport {
   double epoch = 0;          ///< epochs done after it
   std::int64_t tokens = 0;
   std::int64_t trained_tokens = 0;
+  std::vector<std::int64_t> document_lengths;  ///< of what the step read, where it is known
   report::Metrics extra;
 };
 
@@ -51,6 +54,7 @@ class RunBook {
   report::ReportOptions options_;
   report::MetricsLog metrics_;
   std::optional<report::TensorBoardLog> tensorboard_;
+  std::optional<report::MlflowRun> mlflow_;
   report::Progress progress_;
   report::SteadyThroughput throughput_;
   report::RunRecord record_;

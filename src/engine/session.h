@@ -10,6 +10,7 @@
 #include "engine/device.h"
 #include "engine/lineage.h"
 #include "engine/options.h"
+#include "engine/phase_clock.h"
 #include "engine/suite.h"
 #include "engine/trainable.h"
 #include "model/decoder.h"
@@ -31,15 +32,16 @@ struct Session {
   optim::Optimizer optimizer;
   optim::Schedule schedule;
   std::int64_t total_steps = 0;
+  PhaseClock clock = {};
   std::shared_future<std::string> base_sha256;  ///< taken beside the first steps
+  Lineage lineage;                              ///< but for the hash of its base
 
   /// See identity_of(). Waits for base_sha256.
-  Lineage lineage;                              ///< but for the hash of its base
   nlohmann::json identity() const;
-};
-
   /// For the manifests of what it saves. Waits for base_sha256.
   nlohmann::json origin() const;
+};
+
 /// Reads everything that the options name and checks it, up to the first step.
 /// @throws ConfigError, DataError
 Session open_session(const config::Loaded<RunOptions>& config, const Placement& placement);
