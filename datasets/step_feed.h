@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <future>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "datasets/batch.h"
@@ -28,6 +29,9 @@ class StepFeed {
   /// @throws DataError where the rows cannot be read
   Step step(std::int64_t index);
 
+  /// Seconds that step() took since the last call of this: what reading did not hide.
+  double take_waited_s() { return std::exchange(waited_s_, 0.0); }
+
  private:
   struct Source {
     Dataset data;
@@ -37,6 +41,7 @@ class StepFeed {
 
   std::shared_ptr<const Source> source_;
   std::int64_t steps_;
+  double waited_s_ = 0;
   std::int64_t next_index_ = -1;  // of the step that is being read
   std::future<Step> next_;
 };

@@ -44,7 +44,9 @@ Reference::Reference(Session& session, const config::Loaded<RunOptions>& config,
   if (what_ == "initial_adapter" || follows) {
     // What training began with, once more: the same options and seed give the same numbers.
     own_ = make_trainable(*decoder_, options.adapter, config.given,
-                          static_cast<std::uint64_t>(options.train.seed));
+                          {.added_ids = session.text.added_ids(),
+                           .total_steps = session.total_steps,
+                           .seed = static_cast<std::uint64_t>(options.train.seed)});
     for (optim::Parameter& parameter : own_->parameters) parameter.tensor.requires_grad_(false);
   }
   if (follows)

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/batch.h"
 #include "engine/preference_options.h"
 #include "engine/reference_cache.h"
 #include "engine/session.h"

@@ -4,8 +4,10 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "report/metrics_log.h"
+#include "report/mlflow.h"
 #include "report/options.h"
 #include "report/progress.h"
 #include "report/run_record.h"
@@ -21,7 +23,11 @@ struct StepReport {
   double epoch = 0;          ///< epochs done after it
   std::int64_t tokens = 0;
   std::int64_t trained_tokens = 0;
+  std::vector<std::int64_t> document_lengths;  ///< of what the step read, where it is known
   report::Metrics extra;
+
+  /// Puts the trainer's own metrics behind those that the step has already.
+  void add(const report::Metrics& more) { extra.insert(extra.end(), more.begin(), more.end()); }
 };
 
 /// Keeps the books of a run: metrics.jsonl, the progress line, what section `report` asks for, and
@@ -37,6 +43,7 @@ class RunBook {
 
   /// Writes run.json for the last time, and the reports that tell of the whole run; where these
   /// cannot be written, that is a warning. @param status done, stopped or failed
+  /// @param error why it failed: it is told, so that what else cannot be written is a warning
   void close(const std::string& status, const std::string& error = "");
 
   /// To be completed by the trainer before `close`.
@@ -50,6 +57,7 @@ class RunBook {
   report::ReportOptions options_;
   report::MetricsLog metrics_;
   std::optional<report::TensorBoardLog> tensorboard_;
+  std::optional<report::MlflowRun> mlflow_;
   report::Progress progress_;
   report::SteadyThroughput throughput_;
   report::RunRecord record_;

@@ -10,6 +10,7 @@
 #include "checkpoint/state.h"
 #include "config/load.h"
 #include "engine/base_model.h"
+#include "engine/lineage.h"
 #include "engine/load_options.h"
 #include "engine/preference_options.h"
 #include "model/weights.h"
@@ -144,12 +145,12 @@ json identity_of(const RunOptions& options, const std::string& base_sha256,
 
 void save_checkpoint(const RunOptions& options, std::int64_t step, const Trainable& trainable,
                      const optim::NamedTensors& own, const optim::Optimizer& optimizer,
-                     const json& identity) {
+                     const json& identity, const json& origin) {
   model::HostTensors masters, moments;
   for (const auto& [name, tensor] : tensors_of(trainable, own)) masters.add(name, tensor);
   for (const auto& [name, tensor] : optimizer.state()) moments.add(name, tensor);
-  checkpoint::save_state(options.train.output_dir, step, identity, masters.views(),
-                         moments.views());
+  checkpoint::save_state(options.train.output_dir, step, identity, masters.views(), moments.views(),
+                         {{kLineageKey, origin}});
   checkpoint::retain(options.train.output_dir, options.checkpoint.keep_last);
 }
 

@@ -31,9 +31,10 @@ nlohmann::json identity_of(const RunOptions& options, const std::string& base_sh
 
 /// Saves masters, moments and step number as checkpoints/step-N, and lets old checkpoints go.
 /// @param own what the trainer keeps beside these, with the masters in the file
+/// @param origin see Session::origin()
 void save_checkpoint(const RunOptions& options, std::int64_t step, const Trainable& trainable,
                      const optim::NamedTensors& own, const optim::Optimizer& optimizer,
-                     const nlohmann::json& identity);
+                     const nlohmann::json& identity, const nlohmann::json& origin);
 
 /// Puts a checkpoint's numbers into the masters and moments. Later checkpoints of the run's folder,
 /// which the run would now overtake, are set aside.

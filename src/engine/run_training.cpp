@@ -8,6 +8,9 @@
 #include "base/log.h"
 #include "engine/interrupt.h"
 #include "engine/load_options.h"
+#include "engine/profile.h"
+#include "engine/run_lineage.h"
+#include "engine/step_meter.h"
 #include "model/weights.h"
 
 namespace hone::engine {
@@ -40,13 +43,15 @@ void introduce(Session& session) {
   log::info("run     {} steps into {}", session.total_steps, options.train.output_dir);
 }
 
-void save(const Session& session, std::int64_t step) {
+void save(Session& session, std::int64_t step) {
+  const PhaseClock::Span span = session.clock.measure(Phase::kCheckpoint);
   save_checkpoint(session.options, step, session.trainable, session.state, session.optimizer,
-                  session.identity());
+                  session.identity(), session.origin());
 }
 
 report::Metrics measure(const TrainingRun& run) {
   Session& session = run.session;
+  const PhaseClock::Span span = session.clock.measure(Phase::kEvaluation);
   report::Metrics metrics;
   if (!session.eval_data.empty()) metrics = run.evaluate();
   const report::Metrics suite = session.suite.measure(session.decoder);
@@ -64,19 +69,30 @@ bool take_steps(const TrainingRun& run, RunBook& book, std::int64_t steps_done) 
     return step == session.total_steps || (every > 0 && step % every == 0);
   };
   const bool evaluates = !session.eval_data.empty() || !options.eval.suite.empty();
+  Profile profile(options.train.output_dir, steps_done + 1, session.total_steps,
+                  options.report.profile_steps);
+  StepMeter meter(session);
+  const auto end = [&](bool is_done) {
+    book.record().extra.update(meter.summary());
+    return is_done;
+  };
   for (std::int64_t step = steps_done + 1; step <= session.total_steps; ++step) {
+    profile.begin_step(step);
+    meter.begin_step();
     const auto begin = std::chrono::steady_clock::now();
-    const StepReport report = run.step(step);
+    StepReport report = run.step(step);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+    meter.end_step(report, seconds.count());
+    profile.end_step(step);
     book.note_step(step, report, seconds.count());
 
     if (evaluates && due(step, options.eval.eval_steps)) book.note_evaluation(step, measure(run));
 
     const bool interrupted = InterruptGuard::received() != 0 && step < session.total_steps;
     if (interrupted || due(step, options.checkpoint.save_steps)) save(session, step);
-    if (interrupted) return false;
+    if (interrupted) return end(false);
   }
-  return true;
+  return end(true);
 }
 
 }  // namespace
@@ -90,6 +106,7 @@ ExitCode run_training(const TrainingRun& run, const ResumeRequest& resume) {
   if (checkpoint) {
     steps_done = load_checkpoint(*checkpoint, options, session.trainable, session.state,
                                  session.optimizer, session.identity());
+    note_resumption(session.lineage, *checkpoint);
     log::info("resume  after step {} from {}", steps_done, checkpoint->folder.string());
   }
   introduce(session);
@@ -108,7 +125,7 @@ ExitCode run_training(const TrainingRun& run, const ResumeRequest& resume) {
     session.optimizer.take_averages();
     const fs::path product =
         save_product(session.trainable, session.decoder, options.train.output_dir,
-                     resolve_model(options.model.base), session.text);
+                     resolve_model(options.model.base), session.text, session.origin());
     book.close("done");
     if (const std::string changes = session.suite.changes(); !changes.empty())
       log::info("suite   at the start -> now, and the difference (95 %)\n{}", changes);

@@ -4,6 +4,7 @@
 #include "engine/preference_options.h"
 #include "engine/run_data.h"
 #include "engine/run_folder.h"
+#include "engine/run_lineage.h"
 #include "model/load.h"
 #include "model/score_head.h"
 #include "model/weights.h"
@@ -43,11 +44,18 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
           .optimizer = std::move(optimizer),
           .schedule = optim::make_schedule(options.schedule, options.optim.learning_rate, steps),
           .total_steps = steps,
-          .base_sha256 = std::async(std::launch::async, model::hash_of_weights, base.path).share()};
+          .base_sha256 = std::async(std::launch::async, model::hash_of_weights, base.path).share(),
+          .lineage = lineage_of_run(options, placement, base.text, std::move(data.inputs))};
 }
 
 nlohmann::json Session::identity() const {
   return identity_of(options, base_sha256.get(), train_data.info().sha256);
+}
+
+nlohmann::json Session::origin() const {
+  Lineage whole = lineage;
+  whole.base.sha256 = base_sha256.get();
+  return as_json(whole);
 }
 
 }  // namespace hone::engine

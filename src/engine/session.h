@@ -9,7 +9,9 @@
 #include "datasets/dataset.h"
 #include "datasets/step_feed.h"
 #include "engine/device.h"
+#include "engine/lineage.h"
 #include "engine/options.h"
+#include "engine/phase_clock.h"
 #include "engine/suite.h"
 #include "engine/text.h"
 #include "engine/trainable.h"
@@ -38,10 +40,14 @@ struct Session {
   std::int64_t total_steps = 0;
   /// What the trainer itself goes on from beside masters and moments, by name; checkpoints keep it.
   optim::NamedTensors state = {};
+  PhaseClock clock = {};
   std::shared_future<std::string> base_sha256;  ///< taken beside the first steps
+  Lineage lineage;                              ///< but for the hash of its base
 
   /// See identity_of(). Waits for base_sha256.
   nlohmann::json identity() const;
+  /// For the manifests of what it saves. Waits for base_sha256.
+  nlohmann::json origin() const;
 };
 
 /// Reads everything that the options name and checks it, up to the first step.

@@ -133,7 +133,7 @@ engine::StepReport KtoTrainer::step(std::int64_t step) {
         tally.add(policy, answers.desirable, losses);
         return losses.losses.sum() / count;
       });
-  report.extra = tally.metrics();
+  report.add(tally.metrics());
   if (const char* name = name_of_measure(session.options.kto))
     report.extra.emplace_back(name, measured);
   return report;
