@@ -68,20 +68,21 @@ Tensor hidden_states_after_virtual(const Decoder& decoder, const TokenStream& to
   std::vector<std::int64_t> lengths;
   for (std::size_t d = 0; d + 1 < interleaving.cu_seqlens.size(); ++d)
     lengths.push_back(interleaving.cu_seqlens[d + 1] - interleaving.cu_seqlens[d]);
-  const std::vector<RotaryTable> ropes =
-      rotary_tables(decoder.spec, stream.positions_N, stream.cu_seqlens, lengths);
-  Tensor x = stream.x_NH;
-  for (std::size_t i = 0; i < decoder.layers.size(); ++i)
-    x = layer_forward(
-        decoder, i, x, ropes,
-        [&](const Tensor& q, const Tensor& k, const Tensor& v,
-            const kernels::AttentionOptions& options) {
-          return virtual_tokens.keys_and_values
-                     ? attend_after(q, k, v, virtual_tokens.keys_and_values(i), interleaving,
-                                    options)
-                     : kernels::attention(q, k, v, stream.cu_seqlens, options);
-        },
-        trace);
+  const auto attend_of = [&, shared = decoder.virtual_tokens](std::size_t layer) -> Attend {
+    if (!virtual_tokens.keys_and_values)
+      return [borders = stream.cu_seqlens](const Tensor& q, const Tensor& k, const Tensor& v,
+                                           const kernels::AttentionOptions& options) {
+        return kernels::attention(q, k, v, borders, options);
+      };
+    return [shared, layer, interleaving](const Tensor& q, const Tensor& k, const Tensor& v,
+                                         const kernels::AttentionOptions& options) {
+      return attend_after(q, k, v, shared->keys_and_values(layer), interleaving, options);
+    };
+  };
+  const Tensor x = run_layers(
+      decoder, stream.x_NH,
+      rotary_tables(decoder.spec, stream.positions_N, stream.cu_seqlens, lengths), attend_of,
+      trace);
   return apply_norm(decoder, decoder.norm, stream.own_rows(x));
 }
 
