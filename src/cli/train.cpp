@@ -1,5 +1,6 @@
 #include "trainers/sft/sft.h"
 
+#include "base/interrupt.h"
 #include "cli/config_arguments.h"
 #include "cli/verbs.h"
 #include "engine/device.h"
@@ -29,6 +30,7 @@ Action declare_train(CLI::App& command, const Common& common) {
       "--resume", arguments->resume,
       "Go on from a checkpoint's folder, or `auto`: from the run's newest valid one");
   return [arguments, &common] {
+    const InterruptGuard guard;
     const auto config = arguments->config.load(common);
     const engine::RunOptions& options = config.options;
     const engine::Placement placement =

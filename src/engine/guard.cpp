@@ -14,7 +14,8 @@ using nlohmann::json;
 
 /// Spikes are looked for once so many steps are known: the spread of fewer says little.
 constexpr std::size_t kFewestSteps = 16;
-/// A median absolute deviation of normal numbers is this part of their standard deviation's inverse.
+/// A median absolute deviation of normal numbers is this part of their standard deviation's
+/// inverse.
 constexpr double kDeviationsPerMad = 1.4826;
 /// Of the median, where that is more than the spread: a curve as flat as a table has no outliers.
 constexpr double kLeastDeviation = 0.05;
@@ -26,7 +27,7 @@ double median_of(std::vector<double>& values) {
   return (*middle + *std::max_element(values.begin(), middle)) / 2;
 }
 
-void check_rollback(const GuardOptions& options, Problems& problems) {
+void check_threshold(const GuardOptions& options, Problems& problems) {
   if (problems.given("spike_zscore") && options.on_spike == "ignore")
     problems.add("spike_zscore", "has no effect where guard.on_spike is ignore");
 }
@@ -55,7 +56,7 @@ const Table<GuardOptions>& GuardOptions::table() {
        field("max_in_a_row", &GuardOptions::max_in_a_row, 10, at_least(1), unit("optimizer steps"),
              "After so many harmful steps running the run stops: it is not the rows then."),
        check<GuardOptions>("spike_zscore is set only where spikes are looked for.",
-                           check_rollback)});
+                           check_threshold)});
   return table;
 }
 
@@ -87,7 +88,8 @@ void Guard::stop(std::int64_t step, const std::string& finding) const {
   const std::string before =
       in_a_row_ > 0 ? fmt::format(", as they were before {} harmful steps running", in_a_row_) : "";
   throw Error(fmt::format(
-      "step {}: {}; the weights are as they were before this step{}. A lower optim.learning_rate, a "
+      "step {}: {}; the weights are as they were before this step{}. A lower optim.learning_rate, "
+      "a "
       "longer warm-up or train.precision: fp32 may help; so may a look at the rows of this step "
       "(hone check). guard.on_non_finite and guard.on_spike say what else can be done with a step "
       "like this",
@@ -130,16 +132,10 @@ json Guard::state() const {
 }
 
 void Guard::restore(const json& state) {
-  try {
-    losses_ = state.at("losses").get<Window>();
-    grad_norms_ = state.at("grad_norms").get<Window>();
-    skipped_ = state.at("skipped").get<std::vector<std::int64_t>>();
-    in_a_row_ = state.at("in_a_row").get<std::int64_t>();
-  } catch (const json::exception& error) {
-    throw CheckpointError(fmt::format(
-        "the checkpoint's state of the guard cannot be read: {}. Go on with the hone that wrote it",
-        error.what()));
-  }
+  losses_ = state.at("losses").get<Window>();
+  grad_norms_ = state.at("grad_norms").get<Window>();
+  skipped_ = state.at("skipped").get<std::vector<std::int64_t>>();
+  in_a_row_ = state.at("in_a_row").get<std::int64_t>();
   while (std::ssize(losses_) > options_.window) {
     losses_.pop_front();
     grad_norms_.pop_front();

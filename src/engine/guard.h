@@ -23,9 +23,9 @@ struct GuardOptions {
   static const config::Table<GuardOptions>& table();
 };
 
-/// How far `value` lies above the median of `earlier`, in standard deviations as the median absolute
-/// deviation gives them (1.4826 · MAD), which a few outliers among `earlier` do not move. Where
-/// `earlier` hardly vary, 5 % of their median is taken for a standard deviation.
+/// How far `value` lies above the median of `earlier`, in standard deviations as the median
+/// absolute deviation gives them (1.4826 · MAD), which a few outliers among `earlier` do not move.
+/// Where `earlier` hardly vary, 5 % of their median is taken for a standard deviation.
 /// @pre `earlier` is not empty and finite
 /// @source Iglewicz and Hoaglin, "How to Detect and Handle Outliers" (1993)
 double robust_z_score(double value, std::vector<double> earlier);
@@ -52,7 +52,7 @@ class Guard {
   const std::vector<std::int64_t>& skipped() const { return skipped_; }
 
   nlohmann::json state() const;
-  /// @throws CheckpointError where it is not what state() gave
+  /// @throws nlohmann::json::exception where it is not what state() gave
   void restore(const nlohmann::json& state);
 
  private:

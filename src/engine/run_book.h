@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "engine/guard.h"
 #include "report/metrics_log.h"
 #include "report/options.h"
 #include "report/progress.h"
@@ -21,6 +22,7 @@ struct StepReport {
   double epoch = 0;          ///< epochs done after it
   std::int64_t tokens = 0;
   std::int64_t trained_tokens = 0;
+  Verdict verdict = Verdict::kUpdate;  ///< what became of it
   report::Metrics extra;
 };
 
@@ -54,10 +56,6 @@ class RunBook {
   report::SteadyThroughput throughput_;
   report::RunRecord record_;
 };
-
-/// Refuses to go on from a step whose loss or gradient is not a number, before it reaches a weight.
-/// @throws Error naming the step and what may help
-void check_finite(std::int64_t step, double loss, double grad_norm);
 
 /// Wall-clock seconds since the process was started.
 double seconds_since_start();

@@ -1,6 +1,8 @@
 #include "engine/session.h"
 
 #include "engine/load_options.h"
+#include "engine/neftune.h"
+#include "engine/recomputation.h"
 #include "engine/run_data.h"
 #include "engine/run_folder.h"
 #include "model/load.h"
@@ -19,9 +21,13 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
   RunData data = load_run_data(options, text, spec);
   datasets::Sampler sampler = make_sampler(options, data);
   const std::int64_t steps = total_steps(options.train, sampler);
+  const datasets::Sampler::Extremes extremes = sampler.extremes(steps);
 
   model::Decoder decoder = model::load_decoder(base, load_options(options.model, placement));
   Trainable trainable = make_trainable(decoder, options.adapter, config.given, seed);
+  decoder.recomputation =
+      make_recomputation(options.train, decoder.layers.size(), trainable.dropout);
+  add_neftune(decoder, options.train.neftune_noise_alpha, trainable.dropout);
   optim::Optimizer optimizer(trainable.parameters, options.optim);
   return {.options = options,
           .placement = placement,
@@ -34,6 +40,8 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
           .optimizer = std::move(optimizer),
           .schedule = optim::make_schedule(options.schedule, options.optim.learning_rate, steps),
           .total_steps = steps,
+          .extremes = extremes,
+          .progress = RunState(options),
           .base_sha256 = std::async(std::launch::async, model::hash_of_weights, base).share()};
 }
 

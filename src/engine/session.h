@@ -9,6 +9,7 @@
 #include "datasets/step_feed.h"
 #include "engine/device.h"
 #include "engine/options.h"
+#include "engine/run_state.h"
 #include "engine/suite.h"
 #include "engine/trainable.h"
 #include "model/decoder.h"
@@ -30,6 +31,8 @@ struct Session {
   optim::Optimizer optimizer;
   optim::Schedule schedule;
   std::int64_t total_steps = 0;
+  datasets::Sampler::Extremes extremes;  ///< of its micro-batches
+  RunState progress;
   std::shared_future<std::string> base_sha256;  ///< taken beside the first steps
 
   /// See identity_of(). Waits for base_sha256.

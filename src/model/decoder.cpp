@@ -165,6 +165,11 @@ Tensor embed(const Decoder& decoder, const Tensor& ids_N) {
   return rows * torch::tensor(multiplier, rows.options());
 }
 
+Tensor embed(const Decoder& decoder, const TokenStream& tokens) {
+  const Tensor rows = embed(decoder, tokens.ids_N);
+  return decoder.embedding_noise ? rows + decoder.embedding_noise(rows, tokens.cu_seqlens) : rows;
+}
+
 std::vector<RotaryTable> rotary_tables(const Spec& spec, const Tensor& positions_N,
                                        const std::vector<std::int64_t>& cu_seqlens,
                                        const std::vector<std::int64_t>& document_lengths) {
@@ -213,7 +218,10 @@ Tensor run_layers(const Decoder& decoder, const Tensor& x_NH, std::vector<Rotary
       return layer_forward(decoder, i, in, *shared_ropes, attend, trace);
     };
     const bool again = recomputation != nullptr && recomputation->layers[i];
+    const bool watched = recomputation != nullptr && recomputation->watch;
+    if (watched) recomputation->watch(i, /*is_done=*/false);
     x = again ? recomputed(layer, x, recomputation->note_state) : layer(x);
+    if (watched) recomputation->watch(i, /*is_done=*/true);
     if (x.requires_grad()) x.register_hook([](const Tensor&) { leave_if_interrupted(); });
   }
   return x;
@@ -227,10 +235,11 @@ Tensor hidden_states(const Decoder& decoder, const TokenStream& tokens, ForwardT
                                                       const kernels::AttentionOptions& options) {
     return kernels::attention(q, k, v, borders, options);
   };
-  const Tensor x = run_layers(decoder, embed(decoder, tokens.ids_N),
-                              rotary_tables(decoder.spec, tokens.positions_N, tokens.cu_seqlens,
-                                            lengths_of(tokens.cu_seqlens)),
-                              [&](std::size_t) { return attend; }, trace);
+  const Tensor x = run_layers(
+      decoder, embed(decoder, tokens),
+      rotary_tables(decoder.spec, tokens.positions_N, tokens.cu_seqlens,
+                    lengths_of(tokens.cu_seqlens)),
+      [&](std::size_t) { return attend; }, trace);
   return apply_norm(decoder, decoder.norm, x);
 }
 

@@ -127,6 +127,9 @@ struct Decoder {
   std::shared_ptr<const EmbeddingAdapter> embedding_adapter;
   std::shared_ptr<const VirtualTokens> virtual_tokens;
   std::shared_ptr<const Recomputation> recomputation;  ///< null: every layer keeps what it made
+  /// Noise on the embedding of a stream (rows [N, H], borders), added to it; empty: none.
+  std::function<Tensor(const Tensor& rows_NH, const std::vector<std::int64_t>& cu_seqlens)>
+      embedding_noise;
 
   torch::Device device() const { return embed_tokens.device(); }
   /// lm_head as a layer, with its adapter.
@@ -185,5 +188,7 @@ Tensor apply_norm(const Decoder& decoder, const Tensor& weight, const Tensor& x)
 /// Rows of the embedding, times its multiplier. @throws DataError when an id is outside the
 /// vocabulary
 Tensor embed(const Decoder& decoder, const Tensor& ids_N);
+/// The same of a stream, with the decoder's noise.
+Tensor embed(const Decoder& decoder, const TokenStream& tokens);
 
 }  // namespace hone::model

@@ -1,5 +1,6 @@
 #include "model/recompute.h"
 
+#include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/csrc/autograd/functions/accumulate_grad.h>
 
@@ -24,7 +25,8 @@ variable_list leaves_of(const Tensor& result, const Tensor& entry) {
     if (const auto* leaf = dynamic_cast<torch::autograd::AccumulateGrad*>(node)) {
       if (!leaf->variable.is_same(entry)) leaves.push_back(leaf->variable);
     }
-    for (const torch::autograd::Edge& edge : node->next_edges()) left.push_back(edge.function.get());
+    for (const torch::autograd::Edge& edge : node->next_edges())
+      left.push_back(edge.function.get());
   }
   return leaves;
 }
@@ -86,8 +88,8 @@ Tensor recomputed(const Piece& piece, const Tensor& x, const std::function<PutBa
   const Tensor result = piece(entry);
   if (!result.requires_grad()) return result;
   const variable_list leaves = leaves_of(result, entry);
-  const auto kept = c10::make_intrusive<Kept>(piece, note_state, std::move(state), result.detach(),
-                                              leaves);
+  const auto kept =
+      c10::make_intrusive<Kept>(piece, note_state, std::move(state), result.detach(), leaves);
   return Recomputed::apply(x, at::TensorList(leaves), c10::IValue::make_capsule(kept));
 }
 

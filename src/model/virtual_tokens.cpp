@@ -45,7 +45,7 @@ Tensor attend_after(const Tensor& q, const Tensor& k, const Tensor& v,
 
 WithVirtual with_virtual_tokens(const Decoder& decoder, const TokenStream& tokens,
                                 const std::vector<bool>& begins) {
-  const Tensor own = embed(decoder, tokens.ids_N);
+  const Tensor own = embed(decoder, tokens);
   if (!decoder.virtual_tokens) return {own, tokens.positions_N, tokens.cu_seqlens, {}};
   const VirtualTokens& virtual_tokens = *decoder.virtual_tokens;
   const std::int64_t count = virtual_tokens.count;
@@ -79,10 +79,10 @@ Tensor hidden_states_after_virtual(const Decoder& decoder, const TokenStream& to
       return attend_after(q, k, v, shared->keys_and_values(layer), interleaving, options);
     };
   };
-  const Tensor x = run_layers(
-      decoder, stream.x_NH,
-      rotary_tables(decoder.spec, stream.positions_N, stream.cu_seqlens, lengths), attend_of,
-      trace);
+  const Tensor x =
+      run_layers(decoder, stream.x_NH,
+                 rotary_tables(decoder.spec, stream.positions_N, stream.cu_seqlens, lengths),
+                 attend_of, trace);
   return apply_norm(decoder, decoder.norm, stream.own_rows(x));
 }
 

@@ -135,10 +135,5 @@ TEST(Guard, JudgesFromItsStateAsIfItHadNeverStopped) {
   EXPECT_GT(whole.skipped().size(), 10u);
 }
 
-TEST(Guard, AStateOfAnotherShapeIsRefused) {
-  Guard guard(config::defaults<GuardOptions>());
-  EXPECT_THROW(guard.restore({{"losses", "many"}}), CheckpointError);
-}
-
 }  // namespace
 }  // namespace hone::engine

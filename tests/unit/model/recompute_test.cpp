@@ -77,9 +77,7 @@ INSTANTIATE_TEST_SUITE_P(Families, Recompute, testing::ValuesIn([] {
 
 TEST(Recompute, PutsTheStateOfTheForwardPassBackAndThenThatOfNow) {
   double factor = 2;
-  const auto note = [&factor]() -> PutBack {
-    return [&factor, then = factor] { factor = then; };
-  };
+  const auto note = [&factor]() -> PutBack { return [&factor, then = factor] { factor = then; }; };
   const Tensor weight = torch::tensor({3.0}).requires_grad_();
   const Tensor x = torch::tensor({5.0}).requires_grad_();
   const Tensor y = recomputed([&](const Tensor& in) { return in * weight * factor; }, x, note);
