@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "base/log.h"
+#include "engine/memory_watch.h"
 #include "engine/optimizer_step.h"
 #include "engine/recomputation.h"
-#include "engine/tensor_memory.h"
 
 namespace hone::engine {
 namespace {
@@ -31,7 +31,7 @@ void run_probe(const TrainingRun& run, const std::vector<std::int64_t>& rows) {
 /// (attention keeps no matrix of them), so it is measured on the shortest.
 std::vector<LayerCost> measure_layers(const TrainingRun& run) {
   Session& session = run.session;
-  const TensorMemory memory;
+  const MemoryWatch memory;
   std::vector<LayerCost> costs(session.decoder.layers.size());
   std::int64_t bytes_before = 0;
   Clock::time_point begin;
@@ -87,7 +87,7 @@ void probe(const TrainingRun& run) {
       double(extremes.longest_of_first_step) >= kAsLong * double(extremes.longest_tokens);
   if (!options.probe || first_is_as_long) return;
   log::info("probe   the longest micro-batch of the run: {} tokens", extremes.longest_tokens);
-  const TensorMemory memory;
+  const MemoryWatch memory;
   run_probe(run, extremes.longest);
   log::info("probe   it fits: {:.0f} MB of tensors at the most, beside the model",
             in_megabytes(memory.peak_bytes()));

@@ -21,7 +21,8 @@ class CheckpointWriter {
   CheckpointWriter(const CheckpointWriter&) = delete;
   CheckpointWriter& operator=(const CheckpointWriter&) = delete;
 
-  /// Takes the session's state after `session.progress.step` steps. Waits for the checkpoint before.
+  /// Takes the session's state after `session.progress.step` steps. Waits for the checkpoint
+  /// before.
   /// @pre everything in it is finite: see first_non_finite()
   /// @throws what writing the one before threw (IoError), and what this one does where
   ///         checkpoint.async_save is off

@@ -2,8 +2,8 @@
 
 #include "base/error.h"
 #include "config/load.h"
+#include "engine/memory_watch.h"
 #include "engine/optimizer_step.h"
-#include "engine/tensor_memory.h"
 #include "model/load.h"
 #include "unit/engine/scripted_run.h"
 
@@ -74,7 +74,7 @@ struct DeepModel {
   }
 
   std::int64_t peak_bytes() const {
-    const TensorMemory memory;
+    const MemoryWatch memory;
     model::hidden_states(decoder, tokens).square().mean().backward();
     return memory.peak_bytes();
   }
@@ -100,8 +100,8 @@ TEST(Recomputation, TakesAFractionOfTheMemory) {
   EXPECT_GT(second, every);
 }
 
-TEST(TensorMemory, CountsWhatIsThereAndTheMost) {
-  const TensorMemory memory;
+TEST(MemoryWatch, CountsWhatIsThereAndTheMost) {
+  const MemoryWatch memory;
   Tensor first = torch::empty({1000}, torch::kFloat64);
   EXPECT_EQ(memory.live_bytes(), 8000);
   { const Tensor second = torch::empty({500}, torch::kFloat32); }

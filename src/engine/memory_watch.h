@@ -12,12 +12,12 @@ namespace hone::engine {
 /// Counts the memory of tensors that are made while it lives, on the thread that made it and in
 /// backward passes that this thread starts. Tensors that were there before do not count, nor does
 /// what takes memory past LibTorch's allocators.
-class TensorMemory {
+class MemoryWatch {
  public:
-  TensorMemory();
-  ~TensorMemory();
-  TensorMemory(const TensorMemory&) = delete;
-  TensorMemory& operator=(const TensorMemory&) = delete;
+  MemoryWatch();
+  ~MemoryWatch();
+  MemoryWatch(const MemoryWatch&) = delete;
+  MemoryWatch& operator=(const MemoryWatch&) = delete;
 
   /// Of those that are there now.
   std::int64_t live_bytes() const;
