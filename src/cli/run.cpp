@@ -1,6 +1,7 @@
 #include <csignal>
 #include <new>
 
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "cli/verbs.h"
 #include "engine/device.h"
@@ -54,6 +55,9 @@ ExitCode refuse_command_line(const CLI::App& app, const CLI::ParseError& error) 
 ExitCode act(const Action& action) {
   try {
     return action();
+  } catch (const Interrupted& interrupted) {
+    log::info("{}", interrupted.what());
+    return interrupted.exit_code();
   } catch (const Error& error) {
     log::error(error.what());
     return error.exit_code();

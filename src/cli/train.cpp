@@ -1,5 +1,6 @@
 #include "cli/train.h"
 
+#include "base/interrupt.h"
 #include "cli/config_arguments.h"
 #include "cli/verbs.h"
 #include "engine/device.h"
@@ -54,6 +55,7 @@ Action declare_train(CLI::App& command, const Common& common) {
     if (arguments->profile > 0)
       arguments->config.overrides.push_back(
           fmt::format("report.profile_steps={}", arguments->profile));
+    const InterruptGuard guard;
     const auto config = arguments->config.load(common);
     const engine::RunOptions& options = config.options;
     const engine::Placement placement =

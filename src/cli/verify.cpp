@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "checkpoint/checkpoints.h"
 #include "cli/config_arguments.h"
@@ -71,8 +72,12 @@ Overrides common_overrides(const Arguments& arguments) {
           "schedule.warmup_ratio=0",
           "data.eval=[]",
           "eval.suite=[]",
+          "eval.early_stopping_patience=0",
+          "train.probe=false",
           "checkpoint.save_steps=1",
           "checkpoint.keep_last=0",
+          "checkpoint.keep_best=false",
+          "checkpoint.load_best_model_at_end=false",
           "report.report_to=[]",
           "report.html=false"};
 }
@@ -139,6 +144,7 @@ const char* verdict_on(const Check& check, const engine::RunDifference& found) {
 ExitCode run_verify(const Arguments& arguments, const Common& common) {
   HONE_CHECK(ConfigError, arguments.rows % 2 == 0, "--rows {}: expected an even number",
              arguments.rows);
+  const InterruptGuard guard;
   const WorkFolder work(arguments.folder);
   const fs::path plain = work / "plain";
   run(arguments, common, plain, cut(arguments.rows, 1));

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cmath>
 #include <fstream>
 #include <sstream>
 
@@ -84,6 +83,7 @@ void RunBook::note_step(std::int64_t step, const StepReport& report, double seco
                              {"tokens_per_s", tokens_per_s},
                              {"time_s", seconds},
                              {"epoch", report.epoch}};
+  if (report.verdict != Verdict::kUpdate) metrics.emplace_back("skipped", std::int64_t{1});
   metrics.insert(metrics.end(), report.extra.begin(), report.extra.end());
   append(step, metrics);
   progress_.update({step, report.loss, report.learning_rate, tokens_per_s});
@@ -130,14 +130,6 @@ void RunBook::write_reports() const {
   for (const report::Diagnosis& one : report::diagnose(run))
     log::info("curves  {}: {}. {}", one.name, one.what, one.advice);
   if (options_.html) write_file_atomically(run_folder_ / "report.html", report::run_page({run}));
-}
-
-void check_finite(std::int64_t step, double loss, double grad_norm) {
-  HONE_CHECK(Error, std::isfinite(loss) && std::isfinite(grad_norm),
-             "step {}: the loss is {} and the gradient's norm {}; the weights are as they were "
-             "before this step. A lower optim.learning_rate, a longer warm-up or train.precision: "
-             "fp32 may help; so may a look at the rows of this step (hone check)",
-             step, loss, grad_norm);
 }
 
 }  // namespace hone::engine

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/guard.h"
 #include "report/metrics_log.h"
 #include "report/mlflow.h"
 #include "report/options.h"
@@ -24,6 +25,7 @@ struct StepReport {
   std::int64_t tokens = 0;
   std::int64_t trained_tokens = 0;
   std::vector<std::int64_t> document_lengths;  ///< of what the step read, where it is known
+  Verdict verdict = Verdict::kUpdate;          ///< what became of it
   report::Metrics extra;
 
   /// Puts the trainer's own metrics behind those that the step has already.
@@ -62,10 +64,6 @@ class RunBook {
   report::SteadyThroughput throughput_;
   report::RunRecord record_;
 };
-
-/// Refuses to go on from a step whose loss or gradient is not a number, before it reaches a weight.
-/// @throws Error naming the step and what may help
-void check_finite(std::int64_t step, double loss, double grad_norm);
 
 /// Wall-clock seconds since the process was started.
 double seconds_since_start();

@@ -12,6 +12,7 @@
 #include "engine/lineage.h"
 #include "engine/options.h"
 #include "engine/phase_clock.h"
+#include "engine/run_state.h"
 #include "engine/suite.h"
 #include "engine/text.h"
 #include "engine/trainable.h"
@@ -38,6 +39,8 @@ struct Session {
   optim::Optimizer optimizer;
   optim::Schedule schedule;
   std::int64_t total_steps = 0;
+  datasets::Sampler::Extremes extremes;  ///< of its micro-batches
+  RunState progress;
   /// What the trainer itself goes on from beside masters and moments, by name; checkpoints keep it.
   optim::NamedTensors state = {};
   PhaseClock clock = {};

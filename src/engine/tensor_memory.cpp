@@ -21,15 +21,18 @@ void note(std::int64_t change) {
 
 void release(void* data) {
   note(-static_cast<std::int64_t>(::malloc_usable_size(data)));
+  c10::profiledCPUMemoryReporter().Delete(data);
   c10::free_cpu(data);
 }
 
-/// LibTorch's own way to get memory, with a count.
+/// LibTorch's own way to get memory, with a count. As its own allocator does, it tells LibTorch's
+/// profiler, which MemoryWatch listens to as well.
 class CountingAllocator final : public c10::Allocator {
  public:
   c10::DataPtr allocate(std::size_t size_bytes) override {
     void* data = c10::alloc_cpu(size_bytes);
     note(static_cast<std::int64_t>(::malloc_usable_size(data)));
+    c10::profiledCPUMemoryReporter().New(data, size_bytes);
     return {data, data, &release, c10::Device(c10::kCPU)};
   }
   c10::DeleterFnPtr raw_deleter() const override { return &release; }

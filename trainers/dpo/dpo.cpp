@@ -81,7 +81,8 @@ engine::StepReport DpoTrainer::step(std::int64_t step) {
       });
   const report::Metrics metrics = tally.metrics();
   report.add(metrics);
-  alarms.watch(step, metrics, dpo.beta);
+  if (step == engine::kProbeStep) return report;
+  if (report.verdict == engine::Verdict::kUpdate) alarms.watch(step, metrics, dpo.beta);
 
   // 3. The reference may follow.
   if (dpo.sync_ref_model && step % dpo.ref_model_sync_steps == 0)
