@@ -25,7 +25,7 @@ struct Wanted {
 
 Wanted wanted(const fs::path& folder, const LoadRequest& request) {
   Wanted wanted;
-  wanted.hashes = hash_files(request.files, folder / "file_hashes.json");
+  wanted.hashes = hash_files(request.files, folder / kHashMemory);
   wanted.key = cache_key(request.files, wanted.hashes, request.options, request.tools,
                          request.context_length);
   wanted.path = folder / (wanted.key + ".h5");

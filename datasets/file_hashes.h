@@ -23,6 +23,9 @@ FileIdentity identity_of(const std::filesystem::path& file);
 /// What the files take on the disk; what is no file takes nothing.
 std::int64_t bytes_of(const std::vector<std::string>& files);
 
+/// Where a folder of caches remembers hashes.
+inline constexpr const char* kHashMemory = "file_hashes.json";
+
 /// SHA-256 of each file's content. Hashes are remembered in `memory`, a file beside the caches, so
 /// that gigabytes are not read at each start. A remembered one is believed only where the file's
 /// identity is the same in every part, and where the file had rested for a moment when it was

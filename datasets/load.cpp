@@ -57,6 +57,17 @@ std::optional<fs::path> cache_folder(const std::vector<std::string>& files,
   return std::nullopt;
 }
 
+std::vector<std::pair<std::string, std::string>> files_and_hashes(
+    const std::vector<std::string>& files, const DataOptions& options) {
+  const std::vector<std::string> found = expand_files(files);
+  const std::optional<fs::path> folder = cache_folder(found, options);
+  const std::vector<std::string> hashes =
+      hash_files(found, folder ? *folder / kHashMemory : fs::path());
+  std::vector<std::pair<std::string, std::string>> pairs;
+  for (std::size_t i = 0; i < found.size(); ++i) pairs.emplace_back(found[i], hashes[i]);
+  return pairs;
+}
+
 Dataset load(const std::vector<std::string>& files, const DataOptions& options,
              const TextTools& tools, std::int64_t context_length, const LoadSettings& settings) {
   HONE_CHECK(DataError, !files.empty(), "there is no file of rows; name some in data.train");

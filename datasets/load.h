@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "datasets/dataset.h"
@@ -48,6 +49,11 @@ inline constexpr std::int64_t kSmallDataBytes = std::int64_t{4} << 20;
 /// written where `auto` would.
 std::optional<std::filesystem::path> cache_folder(const std::vector<std::string>& files,
                                                   const DataOptions& options);
+
+/// The files of rows that `files` stand for, and the SHA-256 of each, remembered where load()
+/// remembers it: (path, hash). @throws DataError, IoError
+std::vector<std::pair<std::string, std::string>> files_and_hashes(
+    const std::vector<std::string>& files, const DataOptions& options);
 
 /// Wrong rows that are told of at once; reading stops there.
 inline constexpr std::size_t kMaxBadRows = 10;

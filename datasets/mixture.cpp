@@ -105,6 +105,7 @@ const config::Table<SourceOptions>& SourceOptions::table() {
           field("format", &O::format, "", choices(format_choices()),
                 "As data.format, for these files; empty: data.format."),
           field("columns", &O::columns, {}, "As data.columns, for these files; {}: data.columns."),
+          field("license", &O::license, "", "As data.license, of these files."),
       });
   return table;
 }
@@ -139,6 +140,8 @@ void check_mixture(const DataOptions& options, config::Problems& problems) {
                    fmt::format("a source before is called {} as well", names[i]));
   if (options.sources.empty() && !options.stages.empty())
     problems.add("stages", "stages are made of sources; name the files in sources, not in train");
+  if (!options.sources.empty() && !options.license.empty())
+    problems.add("license", "is that of data.train; each of sources has a license of its own");
   bool draws = options.stages.empty() && mixing_named(options.mix_strategy) != Mixing::kConcat;
   for (std::size_t i = 0; i < options.stages.size(); ++i) {
     const StageOptions& stage = options.stages[i];
@@ -181,6 +184,7 @@ std::string mixture_text(const DataOptions& options) {
     source.files.clear();
     source.format.clear();
     source.columns.clear();
+    source.license.clear();
   }
   const config::Table<DataOptions>& table = DataOptions::table();
   std::string text;

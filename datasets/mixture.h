@@ -21,6 +21,7 @@ struct SourceOptions {
   std::optional<std::int64_t> max_rows;
   std::string format;                          ///< empty: as data.format says
   std::map<std::string, std::string> columns;  ///< {}: as data.columns says
+  std::string license;
 
   static const config::Table<SourceOptions>& table();
 };

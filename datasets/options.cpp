@@ -93,6 +93,10 @@ Table<DataOptions> make_table() {
                   "own: a curriculum, or an annealing tail. []: one stretch with all sources."),
           field("eval", &O::eval, {}, kScalarOrList, kExistingFiles,
                 "The same for the rows to evaluate on; none: no evaluation."),
+          field("license", &O::license, "",
+                "The licence of the rows of train, by its SPDX name (CC-BY-4.0) or in words; it is "
+                "kept in the lineage of all that is trained on them."),
+          field("eval_license", &O::eval_license, "", "The same of the rows of eval."),
           field("format", &O::format, "auto", choices(format_names()), std::string_view(formats)),
           field(
               "columns", &O::columns, {},

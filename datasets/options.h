@@ -19,6 +19,7 @@ struct DataOptions {
   double mix_temperature;
   std::vector<StageOptions> stages;
   std::vector<std::string> eval;
+  std::string license, eval_license;
   std::string format;
   std::map<std::string, std::string> columns;
   std::optional<std::int64_t> max_length;

@@ -100,4 +100,32 @@ Sampler::Step Sampler::step(std::int64_t index) const {
   return step;
 }
 
+Sampler::Extremes Sampler::extremes(std::int64_t steps) const {
+  Extremes found;
+  const auto look_at = [&](std::vector<std::int64_t> batch, bool of_first_step) {
+    std::int64_t tokens = 0;
+    for (const std::int64_t row : batch) tokens += lengths_[static_cast<std::size_t>(row)];
+    if (of_first_step) found.longest_of_first_step = std::max(found.longest_of_first_step, tokens);
+    if (found.shortest.empty() || tokens < found.shortest_tokens) {
+      found.shortest_tokens = tokens;
+      found.shortest = batch;
+    }
+    if (tokens <= found.longest_tokens) return;
+    found.longest_tokens = tokens;
+    found.longest = std::move(batch);
+  };
+  const std::int64_t accumulation = options_.gradient_accumulation_steps;
+  std::int64_t rows = 0;
+  for (std::int64_t epoch = 0; steps > 0 && rows < kMostRows; ++epoch) {
+    const std::int64_t count = std::min(micro_batches_per_epoch(epoch), steps * accumulation);
+    for (std::int64_t i = 0; i < count && rows < kMostRows; ++i) {
+      std::vector<std::int64_t> batch = micro_batch(epoch, i);
+      rows += std::ssize(batch);
+      look_at(std::move(batch), epoch == 0 && i < accumulation);
+    }
+    steps -= steps_per_epoch(epoch);
+  }
+  return found;
+}
+
 }  // namespace hone::datasets

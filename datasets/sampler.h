@@ -48,6 +48,16 @@ class Sampler {
   /// @param index from 0, without an end: epochs follow one another
   Step step(std::int64_t index) const;
 
+  /// The rows of the micro-batches with the most and the fewest tokens of a run, and how many these
+  /// are; of very long runs, of their first kMostRows rows.
+  struct Extremes {
+    std::vector<std::int64_t> longest, shortest;
+    std::int64_t longest_tokens = 0, shortest_tokens = 0;
+    std::int64_t longest_of_first_step = 0;  ///< tokens
+  };
+  Extremes extremes(std::int64_t steps) const;
+  static constexpr std::int64_t kMostRows = 1'000'000;
+
  private:
   std::int64_t micro_batches_per_epoch(std::int64_t epoch) const;
   const std::vector<std::int64_t>& token_borders(std::int64_t epoch) const;

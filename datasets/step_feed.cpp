@@ -1,5 +1,6 @@
 #include "datasets/step_feed.h"
 
+#include <chrono>
 #include <utility>
 
 namespace hone::datasets {
@@ -17,6 +18,8 @@ StepFeed::Step StepFeed::Source::read(std::int64_t index) const {
 }
 
 StepFeed::Step StepFeed::step(std::int64_t index) {
+  if (index == kProbe) return probe_;
+  const auto begin = std::chrono::steady_clock::now();
   // The sampler is asked by one thread at a time: what is under way ends before anything begins.
   Step step;
   if (next_.valid() && next_index_ == index) {
@@ -25,6 +28,7 @@ StepFeed::Step StepFeed::step(std::int64_t index) {
     if (next_.valid()) next_.wait();
     step = source_->read(index);
   }
+  waited_s_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   next_ = {};
   next_index_ = index + 1;
   if (next_index_ < steps_)

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <future>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "datasets/batch.h"
@@ -24,9 +25,16 @@ class StepFeed {
   /// @param steps those that will be asked for; nothing is read beyond
   StepFeed(Dataset data, Sampler sampler, std::int64_t steps);
 
-  /// @param index from 0; quickest one after the other
+  /// @param index from 0; quickest one after the other. kProbe gives what set_probe() was given
   /// @throws DataError where the rows cannot be read
   Step step(std::int64_t index);
+
+  /// A step that is none of the run's, to try something with.
+  void set_probe(Step probe) { probe_ = std::move(probe); }
+  static constexpr std::int64_t kProbe = -1;
+
+  /// Seconds that step() took since the last call of this: what reading did not hide.
+  double take_waited_s() { return std::exchange(waited_s_, 0.0); }
 
  private:
   struct Source {
@@ -37,8 +45,10 @@ class StepFeed {
 
   std::shared_ptr<const Source> source_;
   std::int64_t steps_;
+  double waited_s_ = 0;
   std::int64_t next_index_ = -1;  // of the step that is being read
   std::future<Step> next_;
+  Step probe_;
 };
 
 }  // namespace hone::datasets

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/pipeline.h"
 #include "datasets/columns.h"
@@ -193,7 +194,10 @@ class BlockTokeniser {
   ExampleBlock operator()(RowBlock block) const {
     ExampleBlock done;
     done.bytes_before = block.bytes_before;
-    for (ReadRow& row : block.rows) add(std::move(row), block, done);
+    for (ReadRow& row : block.rows) {
+      leave_if_interrupted();
+      add(std::move(row), block, done);
+    }
     return done;
   }
 

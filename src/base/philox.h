@@ -60,6 +60,7 @@ enum class RandomStream : std::uint64_t {
   kSampling = 4,
   kDataSample = 5,
   kBootstrap = 6,
+  kNeftune = 7,
 };
 
 /// A number in [0, n) that is a bijection of `index` for a given key: a shuffle of n items that

@@ -56,10 +56,11 @@ void warn_skipped(const fs::path&, const std::string& reason) {
   log::warn("a checkpoint is passed over: {}", reason);
 }
 
-std::optional<VerifiedFolder> newest_valid(const fs::path& run_folder,
-                                           const OnSkipped& on_skipped) {
+std::optional<VerifiedFolder> newest_valid(const fs::path& run_folder, const OnSkipped& on_skipped,
+                                           const StepFilter& among) {
   const std::vector<Entry> entries = list(run_folder);
   for (const Entry& entry : std::views::reverse(entries)) {
+    if (among && !among(entry.step)) continue;
     try {
       return verify_entry(entry);
     } catch (const std::exception& error) {
@@ -69,14 +70,15 @@ std::optional<VerifiedFolder> newest_valid(const fs::path& run_folder,
   return std::nullopt;
 }
 
-void retain(const fs::path& run_folder, std::int64_t keep_last) {
+void retain(const fs::path& run_folder, std::int64_t keep_last, const StepFilter& keep_also) {
   std::vector<Entry> entries = list(run_folder);
   if (keep_last <= 0 || std::ssize(entries) <= keep_last) return;
   const auto newest = newest_valid(run_folder);
   if (!newest) return;
   entries.resize(entries.size() - static_cast<std::size_t>(keep_last));
   for (const Entry& entry : entries)
-    if (entry.folder != newest->folder) remove_folder(entry.folder);
+    if (entry.folder != newest->folder && !(keep_also && keep_also(entry.step)))
+      remove_folder(entry.folder);
 }
 
 void set_aside_after(const fs::path& run_folder, std::int64_t step) {

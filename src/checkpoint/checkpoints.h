@@ -33,14 +33,20 @@ using OnSkipped =
 /// An `OnSkipped` that logs a warning.
 void warn_skipped(const std::filesystem::path& folder, const std::string& reason);
 
-/// The checkpoint of the highest step whose every byte is what its manifest says.
-std::optional<VerifiedFolder> newest_valid(const std::filesystem::path& run_folder,
-                                           const OnSkipped& on_skipped = warn_skipped);
+/// Says of a step whether its checkpoint is one of those that are meant.
+using StepFilter = std::function<bool(std::int64_t step)>;
 
-/// Deletes all but the `keep_last` highest steps, and never the newest valid one, which is read in
-/// full for that. 0 keeps all.
+/// The checkpoint of the highest step whose every byte is what its manifest says.
+/// @param among only these steps are looked at; empty: all
+std::optional<VerifiedFolder> newest_valid(const std::filesystem::path& run_folder,
+                                           const OnSkipped& on_skipped = warn_skipped,
+                                           const StepFilter& among = {});
+
+/// Deletes all but the `keep_last` highest steps and those of `keep_also`, and never the newest
+/// valid one, which is read in full for that. 0 keeps all.
 /// @throws IoError when one cannot be deleted
-void retain(const std::filesystem::path& run_folder, std::int64_t keep_last);
+void retain(const std::filesystem::path& run_folder, std::int64_t keep_last,
+            const StepFilter& keep_also = {});
 
 /// Renames the checkpoints after `step` to `step-N.superseded`. A run that goes on from an earlier
 /// step is another run from there: what it saves must not be taken for older than what it left.

@@ -19,13 +19,15 @@ constexpr const char* kOptimizerName = "optimizer.safetensors";
 
 fs::path save_state(const fs::path& run_folder, std::int64_t step, const json& about,
                     const std::vector<io::TensorView>& trainable,
-                    const std::vector<io::TensorView>& optimizer) {
+                    const std::vector<io::TensorView>& optimizer, const json& more) {
   const fs::path folder = folder_of_step(run_folder, step);
   FolderWriter writer(folder);
   writer.write(kStateName, json{{"step", step}, {"about", about}}.dump(2) + "\n");
   io::write_safetensors(writer.folder() / kTrainableName, trainable, {});
   io::write_safetensors(writer.folder() / kOptimizerName, optimizer, {});
-  writer.commit(kCheckpointKind, {{"step", step}});
+  json manifest_about = more;
+  manifest_about["step"] = step;
+  writer.commit(kCheckpointKind, manifest_about);
   return folder;
 }
 

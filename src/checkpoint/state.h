@@ -22,12 +22,14 @@ struct State {
 /// and the manifest; tensors keep every bit. It is there whole or not at all, and what was there
 /// before stays until then.
 /// @param trainable, optimizer views of raw bytes on the CPU; either may be empty
+/// @param more of the manifest's `about`, beside the step
 /// @return the folder
 /// @throws IoError naming path and reason when the disk is full or fails
 std::filesystem::path save_state(const std::filesystem::path& run_folder, std::int64_t step,
                                  const nlohmann::json& about,
                                  const std::vector<io::TensorView>& trainable,
-                                 const std::vector<io::TensorView>& optimizer);
+                                 const std::vector<io::TensorView>& optimizer,
+                                 const nlohmann::json& more = nlohmann::json::object());
 
 /// @param verified from `newest_valid`, or from `verify` for a folder that the user named
 /// @throws CheckpointError where the folder is whole but not a checkpoint of a run

@@ -10,6 +10,7 @@
 #include "engine/base_model.h"
 #include "engine/divergence.h"
 #include "engine/load_options.h"
+#include "engine/run_lineage.h"
 #include "engine/trainable.h"
 #include "model/load.h"
 #include "tokenizer/tokenizer_save.h"
@@ -120,10 +121,12 @@ ExitCode run_merge(Arguments arguments, const Common& common) {
   const engine::BaseModel base = engine::open_base(options, "", arguments.adapters);
   model::Decoder decoder = engine::load_base(base, options, {});
   adapters::Adapter adapter = open_adapter(arguments, decoder);
+  const nlohmann::json origin =
+      engine::as_json(engine::lineage_of_adapters("merge", arguments.model, arguments.adapters));
   checkpoint::FolderWriter writer(arguments.output);
   if (arguments.keep_adapter) {
     adapters::save_adapter(adapter, writer.folder(), base.path.string());
-    writer.commit("adapter", {{"base", base.path.string()}});
+    writer.commit("adapter", {{"base", base.path.string()}, {engine::kLineageKey, origin}});
     print_row({{"output", arguments.output}, {"adapters", arguments.adapters}});
     return ExitCode::kDone;
   }
@@ -140,7 +143,9 @@ ExitCode run_merge(Arguments arguments, const Common& common) {
   write_model(decoder, base, writer.folder(), dtype);
   const engine::Divergence cost =
       measure_merged(writer.folder(), dtype, engine::load_options(options, {}).quantization, costs);
-  writer.commit("model", {{"base", base.path.string()}, {"adapters", arguments.adapters}});
+  writer.commit("model", {{"base", base.path.string()},
+                          {"adapters", arguments.adapters},
+                          {engine::kLineageKey, origin}});
   nlohmann::ordered_json report = {
       {"output", arguments.output},
       {"adapters", arguments.adapters},

@@ -1,6 +1,7 @@
 #include <csignal>
 #include <new>
 
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "cli/verbs.h"
 #include "engine/device.h"
@@ -20,15 +21,20 @@ constexpr Verb kVerbs[] = {
     {"check", "Look at a config and its data as a run would, up to step 0.", declare_check},
     {"eval", "Measure a model, or a model with an adapter, on rows.", declare_eval},
     {"generate", "Continue prompts or answer conversations.", declare_generate},
+    {"lineage", "What a checkpoint, an adapter or a model came from.", declare_lineage},
     {"logprobs", "Log-probability of every next token of rows.", declare_logprobs},
     {"merge", "Write an adapter, or several, into the base's weights.", declare_merge},
     {"adapters", "Plan adapters within a budget.", declare_adapters},
     {"quantize", "What a model loses when its layers are packed to 4 or 8 bits.", declare_quantize},
     {"report", "A page about a run, or about several side by side.", declare_report},
+    {"reproduce", "The config that would train something again, and whether its inputs still hold.",
+     declare_reproduce},
     {"runs", "The runs in a folder, as a table.", declare_runs},
     {"rank", "Best of n: candidate answers by what a reward model says of them.", declare_rank},
     {"score", "What a reward model or a classifier says of rows.", declare_logprobs},
     {"tokenize", "Text to token ids and offsets, or back.", declare_tokenize},
+    {"verify", "Whether a config's steps are the same however they are cut, packed or resumed.",
+     declare_verify},
     {"data", "Look at what data becomes.", declare_data},
     {"explain", "What the keys of a config mean.", declare_explain},
 };
@@ -49,6 +55,9 @@ ExitCode refuse_command_line(const CLI::App& app, const CLI::ParseError& error) 
 ExitCode act(const Action& action) {
   try {
     return action();
+  } catch (const Interrupted& interrupted) {
+    log::info("{}", interrupted.what());
+    return interrupted.exit_code();
   } catch (const Error& error) {
     log::error(error.what());
     return error.exit_code();

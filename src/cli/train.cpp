@@ -1,3 +1,6 @@
+#include "cli/train.h"
+
+#include "base/interrupt.h"
 #include "cli/config_arguments.h"
 #include "cli/verbs.h"
 #include "engine/device.h"
@@ -25,9 +28,18 @@ constexpr Trainer kTrainers[] = {{"sft", sft::run},
 struct Arguments {
   ConfigArguments config;
   std::string resume;
+  std::int64_t profile = 0;
 };
 
 }  // namespace
+
+ExitCode run_trainer(const config::Loaded<engine::RunOptions>& config,
+                     const engine::Placement& placement, const engine::ResumeRequest& resume) {
+  for (const Trainer& trainer : kTrainers)
+    if (config.options.train.method == trainer.method)
+      return trainer.run(config, placement, resume);
+  HONE_ASSERT(false, "{}", config.options.train.method);
+}
 
 Action declare_train(CLI::App& command, const Common& common) {
   auto arguments = std::make_shared<Arguments>();
@@ -35,15 +47,20 @@ Action declare_train(CLI::App& command, const Common& common) {
   command.add_option(
       "--resume", arguments->resume,
       "Go on from a checkpoint's folder, or `auto`: from the run's newest valid one");
+  command
+      .add_option("--profile", arguments->profile,
+                  "Steps that are traced into trace.json, for Perfetto: report.profile_steps")
+      ->check(CLI::NonNegativeNumber);
   return [arguments, &common] {
+    if (arguments->profile > 0)
+      arguments->config.overrides.push_back(
+          fmt::format("report.profile_steps={}", arguments->profile));
+    const InterruptGuard guard;
     const auto config = arguments->config.load(common);
     const engine::RunOptions& options = config.options;
     const engine::Placement placement =
         engine::place(common.device, options.train.precision, options.model.dtype);
-    for (const Trainer& trainer : kTrainers)
-      if (options.train.method == trainer.method)
-        return trainer.run(config, placement, {!arguments->resume.empty(), arguments->resume});
-    HONE_ASSERT(false, "{}", options.train.method);
+    return run_trainer(config, placement, {!arguments->resume.empty(), arguments->resume});
   };
 }
 

@@ -30,14 +30,17 @@ Action declare_data(CLI::App& command, const Common& common);
 Action declare_eval(CLI::App& command, const Common& common);
 Action declare_explain(CLI::App& command, const Common& common);
 Action declare_generate(CLI::App& command, const Common& common);
+Action declare_lineage(CLI::App& command, const Common& common);
 Action declare_logprobs(CLI::App& command, const Common& common);
 Action declare_merge(CLI::App& command, const Common& common);
 Action declare_quantize(CLI::App& command, const Common& common);
 Action declare_rank(CLI::App& command, const Common& common);
 Action declare_report(CLI::App& command, const Common& common);
+Action declare_reproduce(CLI::App& command, const Common& common);
 Action declare_runs(CLI::App& command, const Common& common);
 Action declare_tokenize(CLI::App& command, const Common& common);
 Action declare_train(CLI::App& command, const Common& common);
+Action declare_verify(CLI::App& command, const Common& common);
 
 /// Reads `arguments`, does what they say, and maps what goes wrong to an exit code; a message goes
 /// to stderr. Nothing is thrown.

@@ -13,11 +13,14 @@ namespace hone::engine {
 /// counted over the whole step before.
 using LossOf = std::function<Tensor(const DeviceBatch& batch)>;
 
+inline constexpr std::int64_t kProbeStep = 0;
+
 /// One optimizer step: the loss of each micro-batch and its gradient, the method's own penalty,
-/// clipping, the update. Dropout is on while `loss_of` runs.
-/// @param step from 1
+/// clipping, the guard's look at it, the update. Dropout is on while `loss_of` runs.
+/// @param step from 1, or kProbeStep: then nothing changes, and the rows are session.feed's probe
 /// @param share_prompts as to_device has it
-/// @throws Error where loss or gradient is not finite; the weights are as they were before
+/// @throws Error where the guard stops the run, or where memory runs out, naming the micro-batch;
+///         Interrupted; the weights are as they were before
 StepReport optimizer_step(Session& session, std::int64_t step, const datasets::StepFeed::Step& rows,
                           const LossOf& loss_of, bool share_prompts = false);
 

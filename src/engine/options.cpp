@@ -37,6 +37,25 @@ std::string method_help() {
   return help;
 }
 
+void check_smoothing(const TrainOptions& options, Problems& problems) {
+  if (options.label_smoothing_factor > 0 && options.loss_type != "nll")
+    problems.add("label_smoothing_factor", "has an effect with train.loss_type: nll only");
+  if (options.method == "sft") return;
+  for (const char* key : {"label_smoothing_factor", "z_loss"})
+    if (problems.given(key)) problems.add(key, "has an effect with train.method: sft only");
+}
+
+void check_recomputation(const TrainOptions& options, Problems& problems) {
+  const std::string& layers = options.gradient_checkpointing;
+  if (problems.given("gradient_checkpointing_interval") && layers != "every_kth")
+    problems.add("gradient_checkpointing_interval",
+                 "has an effect with gradient_checkpointing: every_kth only");
+  if (problems.given("activation_budget_mb") && layers != "budget")
+    problems.add("activation_budget_mb", "has an effect with gradient_checkpointing: budget only");
+  if (layers == "budget" && options.activation_budget_mb == 0)
+    problems.add("activation_budget_mb", "is 0; gradient_checkpointing: budget needs it");
+}
+
 void check_base_is_frozen(const RunOptions& options, Problems& problems) {
   if (options.model.quantization != "none" && !options.adapter.trains_adapter())
     problems.add("model.quantization",
@@ -50,6 +69,27 @@ void check_head(const RunOptions& options, Problems& problems) {
                  "train.method: " + options.train.method +
                      " trains a language model, which has no head of scores; leave it out, or take "
                      "train.method: reward");
+}
+
+void check_rollback(const RunOptions& options, Problems& problems) {
+  if (options.guard.rolls_back() && options.checkpoint.save_steps == 0)
+    problems.add("checkpoint.save_steps",
+                 "is 0, so that a rollback of section guard would go back to the start of the run; "
+                 "expected how often to save");
+}
+
+void check_evaluations(const RunOptions& options, Problems& problems) {
+  const bool measures = !options.data.eval.empty() || !options.eval.suite.empty();
+  const bool often = options.eval.eval_steps > 0 || options.eval.eval_epochs > 0;
+  const auto wants = [&](const char* key, bool is_set) {
+    if (is_set && !(measures && often))
+      problems.add(key,
+                   "needs evaluations during the run: data.eval or eval.suite, and "
+                   "eval.eval_steps or eval.eval_epochs");
+  };
+  wants("eval.early_stopping_patience", options.eval.early_stopping_patience > 0);
+  wants("checkpoint.load_best_model_at_end", options.checkpoint.load_best_model_at_end);
+  wants("checkpoint.keep_best", options.checkpoint.keep_best);
 }
 
 }  // namespace
@@ -128,7 +168,36 @@ const Table<TrainOptions>& TrainOptions::table() {
              "Every element of a gradient is then cut to this size; 0 turns that off."),
        field("loss_type", &TrainOptions::loss_type, "nll", choices({"nll", "dft"}),
              "nll: cross-entropy. dft: each token's share is also weighted by its probability, so "
-             "that unlikely tokens pull less (arXiv:2508.05629).")});
+             "that unlikely tokens pull less (arXiv:2508.05629)."),
+       field("label_smoothing_factor", &TrainOptions::label_smoothing_factor, 0.0, at_least(0),
+             at_most(1),
+             "sft with nll: this share of every target is spread evenly over the vocabulary "
+             "(arXiv:1512.00567)."),
+       field(
+           "z_loss", &TrainOptions::z_loss, 0.0, at_least(0),
+           "sft: this times the square of each token's log-normaliser is added to its loss, which "
+           "keeps logits from drifting; 1e-4 is common (arXiv:2204.02311)."),
+       field("neftune_noise_alpha", &TrainOptions::neftune_noise_alpha, 0.0, at_least(0),
+             "Noise of up to this over the root of a document's tokens times the hidden size is "
+             "added to the embedding in training; 5 is common, 0 is off (arXiv:2310.05914)."),
+       check<TrainOptions>("label_smoothing_factor goes with loss_type: nll.", check_smoothing),
+       field(
+           "gradient_checkpointing", &TrainOptions::gradient_checkpointing, "none",
+           choices({"none", "every_layer", "every_kth", "budget"}),
+           "Layers that keep only their input for the backward pass and are computed again in it: "
+           "less memory, about a third more time, the same numbers. every_kth: one in "
+           "gradient_checkpointing_interval. budget: those that save most for their time, until "
+           "the layers of the longest micro-batch keep no more than activation_budget_mb "
+           "(arXiv:1604.06174)."),
+       field("gradient_checkpointing_interval", &TrainOptions::gradient_checkpointing_interval, 2,
+             at_least(1), unit("layers"), "The k of every_kth."),
+       field("activation_budget_mb", &TrainOptions::activation_budget_mb, 0, at_least(0),
+             unit("MB"), "What the layers may keep for the backward pass under budget."),
+       field("probe", &TrainOptions::probe, true,
+             "Run the longest micro-batch of the run before the first step, without an update, so "
+             "that a run that will not fit ends at once. The numbers stay the same."),
+       check<TrainOptions>("The options of gradient_checkpointing belong to what it says.",
+                           check_recomputation)});
   return table;
 }
 
@@ -137,8 +206,12 @@ const Table<RunOptions>& RunOptions::table() {
       "", "A hone config.",
       {section(&RunOptions::model), section(&RunOptions::adapter), section(&RunOptions::data),
        section(&RunOptions::train), section(&RunOptions::dpo), section(&RunOptions::kto),
-       section(&RunOptions::optim), section(&RunOptions::schedule), section(&RunOptions::eval),
-       section(&RunOptions::checkpoint), section(&RunOptions::report),
+       section(&RunOptions::orpo), section(&RunOptions::reward), section(&RunOptions::optim),
+       section(&RunOptions::schedule), section(&RunOptions::eval), section(&RunOptions::checkpoint),
+       section(&RunOptions::guard), section(&RunOptions::report),
+       check<RunOptions>("A rollback has a checkpoint to go back to.", check_rollback),
+       check<RunOptions>("What evaluations decide has evaluations during the run.",
+                         check_evaluations),
        check<RunOptions>("A quantised model is trained through an adapter.", check_base_is_frozen),
        check<RunOptions>("Only reward models have a head of scores.", check_head)});
   return table;

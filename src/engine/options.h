@@ -9,6 +9,7 @@
 #include "checkpoint/options.h"
 #include "config/table.h"
 #include "datasets/options.h"
+#include "engine/guard.h"
 #include "engine/preference_options.h"
 #include "eval/options.h"
 #include "model/rope_options.h"
@@ -47,6 +48,13 @@ struct TrainOptions {
   double max_grad_norm;
   double max_grad_value;
   std::string loss_type;
+  double label_smoothing_factor;
+  double z_loss;
+  double neftune_noise_alpha;
+  std::string gradient_checkpointing;
+  std::int64_t gradient_checkpointing_interval;
+  std::int64_t activation_budget_mb;
+  bool probe;
 
   static const config::Table<TrainOptions>& table();
 };
@@ -65,6 +73,7 @@ struct RunOptions {
   optim::ScheduleOptions schedule;
   eval::EvalOptions eval;
   checkpoint::CheckpointOptions checkpoint;
+  GuardOptions guard;
   report::ReportOptions report;
 
   static const config::Table<RunOptions>& table();

@@ -8,7 +8,11 @@
 namespace hone::engine {
 
 bool shares_prompts(const Session& session, const std::string& choice) {
-  if (choice == "never") return false;
+  const bool is_noisy = session.options.train.neftune_noise_alpha > 0;
+  HONE_CHECK(ConfigError, !is_noisy || choice != "always",
+             "prefix_sharing: always: train.neftune_noise_alpha gives each document noise of its "
+             "own, of a size that its length says; set it to auto or never");
+  if (choice == "never" || is_noisy) return false;
   std::int64_t longest = 0;
   for (const datasets::Dataset* data : {&session.train_data, &session.eval_data})
     for (const std::int64_t length : data->lengths()) longest = std::max(longest, length);

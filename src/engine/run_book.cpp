@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cmath>
 #include <fstream>
 #include <sstream>
 
@@ -31,6 +30,16 @@ double seconds_since_start() {
   return std::max(0.0, uptime_s - started_ticks / double(sysconf(_SC_CLK_TCK)));
 }
 
+namespace {
+
+std::filesystem::path mlflow_store(const report::ReportOptions& options,
+                                   const std::filesystem::path& run_folder) {
+  if (!options.mlflow_dir.empty()) return options.mlflow_dir;
+  return std::filesystem::absolute(run_folder).lexically_normal().parent_path() / "mlruns";
+}
+
+}  // namespace
+
 RunBook::RunBook(std::filesystem::path run_folder, std::int64_t steps_done,
                  std::int64_t total_steps, report::RunRecord record,
                  const report::ReportOptions& options)
@@ -46,11 +55,15 @@ RunBook::RunBook(std::filesystem::path run_folder, std::int64_t steps_done,
   report::write_run_record(run_folder_, record_);
   if (std::ranges::count(options_.report_to, "tensorboard") > 0)
     tensorboard_.emplace(run_folder_ / "tensorboard", steps_done);
+  if (std::ranges::count(options_.report_to, "mlflow") > 0)
+    mlflow_.emplace(mlflow_store(options_, run_folder_), run_folder_,
+                    report::read_run(run_folder_).config, steps_done);
 }
 
 void RunBook::append(std::int64_t step, const report::Metrics& metrics) {
   metrics_.append(step, metrics);
   if (tensorboard_) tensorboard_->append(step, metrics);
+  if (mlflow_) mlflow_->append(step, metrics);
 }
 
 void RunBook::note_step(std::int64_t step, const StepReport& report, double seconds) {
@@ -70,6 +83,7 @@ void RunBook::note_step(std::int64_t step, const StepReport& report, double seco
                              {"tokens_per_s", tokens_per_s},
                              {"time_s", seconds},
                              {"epoch", report.epoch}};
+  if (report.verdict != Verdict::kUpdate) metrics.emplace_back("skipped", std::int64_t{1});
   metrics.insert(metrics.end(), report.extra.begin(), report.extra.end());
   append(step, metrics);
   progress_.update({step, report.loss, report.learning_rate, tokens_per_s});
@@ -94,7 +108,13 @@ void RunBook::close(const std::string& status, const std::string& error) {
   record_.tokens_per_s = throughput_.tokens_per_s();
   record_.wall_time_s = seconds_since_start();
   record_.peak_memory_bytes = report::process_memory().peak_bytes;
-  report::write_run_record(run_folder_, record_);
+  try {
+    report::write_run_record(run_folder_, record_);
+    if (mlflow_) mlflow_->close(status);
+  } catch (const Error& problem) {
+    if (error.empty()) throw;
+    log::warn("{}", problem.what());
+  }
   try {
     write_reports();
   } catch (const Error& problem) {
@@ -110,14 +130,6 @@ void RunBook::write_reports() const {
   for (const report::Diagnosis& one : report::diagnose(run))
     log::info("curves  {}: {}. {}", one.name, one.what, one.advice);
   if (options_.html) write_file_atomically(run_folder_ / "report.html", report::run_page({run}));
-}
-
-void check_finite(std::int64_t step, double loss, double grad_norm) {
-  HONE_CHECK(Error, std::isfinite(loss) && std::isfinite(grad_norm),
-             "step {}: the loss is {} and the gradient's norm {}; the weights are as they were "
-             "before this step. A lower optim.learning_rate, a longer warm-up or train.precision: "
-             "fp32 may help; so may a look at the rows of this step (hone check)",
-             step, loss, grad_norm);
 }
 
 }  // namespace hone::engine

@@ -4,8 +4,11 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "engine/guard.h"
 #include "report/metrics_log.h"
+#include "report/mlflow.h"
 #include "report/options.h"
 #include "report/progress.h"
 #include "report/run_record.h"
@@ -21,7 +24,12 @@ struct StepReport {
   double epoch = 0;          ///< epochs done after it
   std::int64_t tokens = 0;
   std::int64_t trained_tokens = 0;
+  std::vector<std::int64_t> document_lengths;  ///< of what the step read, where it is known
+  Verdict verdict = Verdict::kUpdate;          ///< what became of it
   report::Metrics extra;
+
+  /// Puts the trainer's own metrics behind those that the step has already.
+  void add(const report::Metrics& more) { extra.insert(extra.end(), more.begin(), more.end()); }
 };
 
 /// Keeps the books of a run: metrics.jsonl, the progress line, what section `report` asks for, and
@@ -37,6 +45,7 @@ class RunBook {
 
   /// Writes run.json for the last time, and the reports that tell of the whole run; where these
   /// cannot be written, that is a warning. @param status done, stopped or failed
+  /// @param error why it failed: it is told, so that what else cannot be written is a warning
   void close(const std::string& status, const std::string& error = "");
 
   /// To be completed by the trainer before `close`.
@@ -50,14 +59,11 @@ class RunBook {
   report::ReportOptions options_;
   report::MetricsLog metrics_;
   std::optional<report::TensorBoardLog> tensorboard_;
+  std::optional<report::MlflowRun> mlflow_;
   report::Progress progress_;
   report::SteadyThroughput throughput_;
   report::RunRecord record_;
 };
-
-/// Refuses to go on from a step whose loss or gradient is not a number, before it reaches a weight.
-/// @throws Error naming the step and what may help
-void check_finite(std::int64_t step, double loss, double grad_norm);
 
 /// Wall-clock seconds since the process was started.
 double seconds_since_start();

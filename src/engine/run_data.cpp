@@ -8,6 +8,7 @@
 #include "datasets/lent_answers.h"
 #include "engine/length_weights.h"
 #include "engine/methods.h"
+#include "engine/run_lineage.h"
 #include "report/rows_progress.h"
 
 namespace hone::engine {
@@ -81,17 +82,24 @@ RunData load_run_data(const RunOptions& options, const Text& text, const model::
   RunData data;
   std::vector<datasets::Dataset> sources;
   const datasets::TextTools tools = training_tools(options, text, spec);
-  if (options.data.sources.empty())
-    sources.push_back(
-        load_rows(options.data.train, options.data, tools, model::context_length(spec)));
-  for (const datasets::SourceOptions& source : options.data.sources)
-    sources.push_back(load_rows(source.files, datasets::options_of(source, options.data), tools,
-                                model::context_length(spec)));
-  for (const datasets::Dataset& source : sources) data.source_sizes.push_back(source.size());
+  const auto load_source = [&](const std::string& name, const std::string& license,
+                               const std::vector<std::string>& files,
+                               const datasets::DataOptions& how) {
+    sources.push_back(load_rows(files, how, tools, model::context_length(spec)));
+    data.source_sizes.push_back(sources.back().size());
+    data.inputs.push_back(describe_rows(name, license, files, sources.back(), how));
+  };
+  const datasets::DataOptions& own = options.data;
+  if (own.sources.empty()) load_source("data.train", own.license, own.train, own);
+  for (const datasets::SourceOptions& source : own.sources)
+    load_source(source.name, source.license, source.files, datasets::options_of(source, own));
   data.train = datasets::join(sources);
-  if (!options.data.eval.empty()) data.eval = load_eval_data(options, text, spec);
-  data.contract = datasets::check_contract(data.train, options.data);
-  const std::int64_t limit = options.data.max_length.value_or(model::context_length(spec));
+  if (!own.eval.empty()) {
+    data.eval = load_eval_data(options, text, spec);
+    data.inputs.push_back(describe_rows("data.eval", own.eval_license, own.eval, data.eval, own));
+  }
+  data.contract = datasets::check_contract(data.train, own);
+  const std::int64_t limit = own.max_length.value_or(model::context_length(spec));
   for (datasets::Dataset* rows : {&data.train, &data.eval}) {
     if (rows->empty()) continue;
     if (lends_answers(options)) *rows = datasets::with_lent_answers(*rows, limit);

@@ -3,6 +3,7 @@
 #include "datasets/contract.h"
 #include "datasets/load.h"
 #include "datasets/sampler.h"
+#include "engine/lineage.h"
 #include "engine/options.h"
 #include "engine/text.h"
 #include "model/spec.h"
@@ -14,6 +15,7 @@ struct RunData {
   datasets::Dataset train, eval;
   std::vector<std::int64_t> source_sizes;  ///< rows of each of data.sources; of data.train: one
   datasets::ContractReport contract;
+  std::vector<DataInput> inputs;  ///< what the rows were read from, for the lineage
 };
 
 /// @throws DataError, ConfigError

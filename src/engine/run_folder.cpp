@@ -1,25 +1,20 @@
 #include "engine/run_folder.h"
 
-#include <fmt/ranges.h>
-
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "checkpoint/checkpoints.h"
 #include "checkpoint/folder_writer.h"
-#include "checkpoint/state.h"
 #include "config/load.h"
 #include "engine/base_model.h"
 #include "engine/load_options.h"
 #include "engine/preference_options.h"
-#include "model/weights.h"
 
 namespace hone::engine {
 namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-using torch::Tensor;
 
 /// What hone writes into a run's folder; nothing else there is ever touched.
 constexpr const char* kOwnEntries[] = {"config.resolved.yaml", "metrics.jsonl", "run.json",
@@ -48,46 +43,6 @@ std::optional<checkpoint::VerifiedFolder> find_checkpoint(const fs::path& run_fo
   if (auto newest = checkpoint::newest_valid(run_folder)) return newest;
   log::info("resume  no checkpoint in {} yet; starting from step 1", run_folder.string());
   return std::nullopt;
-}
-
-/// The masters, and behind them the trainer's own.
-optim::NamedTensors tensors_of(const Trainable& trainable, const optim::NamedTensors& own) {
-  optim::NamedTensors tensors = trainable.state();
-  tensors.insert(tensors.end(), own.begin(), own.end());
-  return tensors;
-}
-
-void restore(const optim::NamedTensors& tensors, const io::SafetensorsFile& file) {
-  const torch::NoGradGuard no_grad;
-  std::vector<std::string> problems;
-  for (const auto& [name, tensor] : tensors) {
-    const io::TensorView* view = file.find(name);
-    if (view == nullptr || view->shape != tensor.sizes().vec()) {
-      problems.push_back(name + (view == nullptr ? " is missing" : " has another shape"));
-    } else {
-      Tensor destination = tensor;
-      destination.copy_(model::to_tensor(*view));
-    }
-  }
-  HONE_CHECK(CheckpointError, problems.empty() && file.tensors().size() == tensors.size(),
-             "{}: does not fit what is trained: {} tensors, expected {}. {}", file.path().string(),
-             file.tensors().size(), tensors.size(), fmt::join(problems, "; "));
-}
-
-void check_same_run(const fs::path& folder, const json& saved, const json& now) {
-  std::vector<std::string> differences;
-  for (const auto& [key, value] : now.items())
-    if (!saved.contains(key) || saved[key] != value)
-      differences.push_back(fmt::format("{}: then {}, now {}", key,
-                                        saved.contains(key) ? saved[key].dump() : "not stated",
-                                        value.dump()));
-  for (const auto& [key, value] : saved.items())
-    if (!now.contains(key))
-      differences.push_back(fmt::format("{}: then {}, now not stated", key, value.dump()));
-  HONE_CHECK(CheckpointError, differences.empty(),
-             "{}: was saved by another run:\n  {}\nGo on with the settings of then, or start a new "
-             "run in another train.output_dir",
-             folder.string(), fmt::join(differences, "\n  "));
 }
 
 }  // namespace
@@ -140,30 +95,6 @@ json identity_of(const RunOptions& options, const std::string& base_sha256,
   if (options.model.rope_scaling.rope_type)
     identity["model.rope_scaling"] = model::as_config(options.model.rope_scaling);
   return identity;
-}
-
-void save_checkpoint(const RunOptions& options, std::int64_t step, const Trainable& trainable,
-                     const optim::NamedTensors& own, const optim::Optimizer& optimizer,
-                     const json& identity) {
-  model::HostTensors masters, moments;
-  for (const auto& [name, tensor] : tensors_of(trainable, own)) masters.add(name, tensor);
-  for (const auto& [name, tensor] : optimizer.state()) moments.add(name, tensor);
-  checkpoint::save_state(options.train.output_dir, step, identity, masters.views(),
-                         moments.views());
-  checkpoint::retain(options.train.output_dir, options.checkpoint.keep_last);
-}
-
-std::int64_t load_checkpoint(const checkpoint::VerifiedFolder& checkpoint,
-                             const RunOptions& options, const Trainable& trainable,
-                             const optim::NamedTensors& own, optim::Optimizer& optimizer,
-                             const json& identity) {
-  const checkpoint::State state = checkpoint::load_state(checkpoint);
-  check_same_run(checkpoint.folder, state.about, identity);
-  restore(tensors_of(trainable, own), state.trainable);
-  restore(optimizer.state(), state.optimizer);
-  optimizer.set_steps_done(state.step);
-  checkpoint::set_aside_after(options.train.output_dir, state.step);
-  return state.step;
 }
 
 }  // namespace hone::engine

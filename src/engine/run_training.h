@@ -19,8 +19,9 @@ struct TrainingRun {
 };
 
 /// A whole run: a checkpoint to go on from or a fresh folder, the steps with evaluations and
-/// checkpoints as the options say, and the product in train.output_dir. A signal ends it after the
-/// step under way, saved.
+/// checkpoints as the options say, and the product in train.output_dir. A signal ends it wherever
+/// it is, saved as it was after the last whole step.
+/// @pre an InterruptGuard lives where signals are to be noted
 /// @return kDone, or kRunAgain where a signal ended it early
 ExitCode run_training(const TrainingRun& run, const ResumeRequest& resume);
 

@@ -1,9 +1,12 @@
 #include "engine/session.h"
 
 #include "engine/base_model.h"
+#include "engine/neftune.h"
 #include "engine/preference_options.h"
+#include "engine/recomputation.h"
 #include "engine/run_data.h"
 #include "engine/run_folder.h"
+#include "engine/run_lineage.h"
 #include "model/load.h"
 #include "model/score_head.h"
 #include "model/weights.h"
@@ -18,6 +21,7 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
   RunData data = load_run_data(options, base.text, base.spec);
   datasets::Sampler sampler = make_sampler(options, data);
   const std::int64_t steps = total_steps(options.train, sampler);
+  const datasets::Sampler::Extremes extremes = sampler.extremes(steps);
 
   model::Decoder decoder = load_base(base, options.model, placement);
   if (options.model.num_labels > 0)
@@ -29,6 +33,9 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
                                        {.added_ids = base.text.added_ids(),
                                         .total_steps = steps,
                                         .seed = static_cast<std::uint64_t>(options.train.seed)});
+  decoder.recomputation =
+      make_recomputation(options.train, decoder.layers.size(), trainable.dropout);
+  add_neftune(decoder, options.train.neftune_noise_alpha, trainable.dropout);
   optim::Optimizer optimizer(trainable.parameters, options.optim);
   return {.options = options,
           .placement = placement,
@@ -43,11 +50,20 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
           .optimizer = std::move(optimizer),
           .schedule = optim::make_schedule(options.schedule, options.optim.learning_rate, steps),
           .total_steps = steps,
-          .base_sha256 = std::async(std::launch::async, model::hash_of_weights, base.path).share()};
+          .extremes = extremes,
+          .progress = RunState(options),
+          .base_sha256 = std::async(std::launch::async, model::hash_of_weights, base.path).share(),
+          .lineage = lineage_of_run(options, placement, base.text, std::move(data.inputs))};
 }
 
 nlohmann::json Session::identity() const {
   return identity_of(options, base_sha256.get(), train_data.info().sha256);
+}
+
+nlohmann::json Session::origin() const {
+  Lineage whole = lineage;
+  whole.base.sha256 = base_sha256.get();
+  return as_json(whole);
 }
 
 }  // namespace hone::engine

@@ -9,7 +9,10 @@
 #include "datasets/dataset.h"
 #include "datasets/step_feed.h"
 #include "engine/device.h"
+#include "engine/lineage.h"
 #include "engine/options.h"
+#include "engine/phase_clock.h"
+#include "engine/run_state.h"
 #include "engine/suite.h"
 #include "engine/text.h"
 #include "engine/trainable.h"
@@ -36,12 +39,18 @@ struct Session {
   optim::Optimizer optimizer;
   optim::Schedule schedule;
   std::int64_t total_steps = 0;
+  datasets::Sampler::Extremes extremes;  ///< of its micro-batches
+  RunState progress;
   /// What the trainer itself goes on from beside masters and moments, by name; checkpoints keep it.
   optim::NamedTensors state = {};
+  PhaseClock clock = {};
   std::shared_future<std::string> base_sha256;  ///< taken beside the first steps
+  Lineage lineage;                              ///< but for the hash of its base
 
   /// See identity_of(). Waits for base_sha256.
   nlohmann::json identity() const;
+  /// For the manifests of what it saves. Waits for base_sha256.
+  nlohmann::json origin() const;
 };
 
 /// Reads everything that the options name and checks it, up to the first step.

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "checkpoint/folder_writer.h"
 #include "checkpoint/manifest.h"
+#include "engine/lineage.h"
 #include "engine/load_options.h"
 #include "model/load.h"
 #include "model/rope_config.h"
@@ -142,7 +143,8 @@ Trainable make_trainable(model::Decoder& decoder, const AdapterOptions& options,
 
 std::filesystem::path save_product(const Trainable& trainable, model::Decoder& decoder,
                                    const std::filesystem::path& run_folder,
-                                   const std::filesystem::path& base, const Text& text) {
+                                   const std::filesystem::path& base, const Text& text,
+                                   const nlohmann::json& origin) {
   const bool adapter = trainable.adapter.has_value();
   const std::filesystem::path destination = run_folder / (adapter ? "adapter" : "model");
   checkpoint::FolderWriter writer(destination);
@@ -155,7 +157,8 @@ std::filesystem::path save_product(const Trainable& trainable, model::Decoder& d
   }
   if (text.tokenizer && (text.source != base || !text.added.empty()))
     tokenizer::save_tokenizer(*text.tokenizer, text.source, writer.folder());
-  nlohmann::json about = {{"base", base.string()}, {"base_weights", kept_as(decoder)}};
+  nlohmann::json about = {
+      {"base", base.string()}, {"base_weights", kept_as(decoder)}, {kLineageKey, origin}};
   if (decoder.spec.rope_is_overridden) {
     about[kRopeRecord] = model::rope_parameters(decoder.spec.ropes.front());
     if (adapter)

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <vector>
 
@@ -43,10 +44,12 @@ Trainable make_trainable(model::Decoder& decoder, const adapters::AdapterOptions
 
 /// Writes the product: `adapter/` in PEFT's format, or `model/` in Hugging Face's.
 /// @param text its tokenizer is saved along where it is not the base's own
+/// @param origin see Session::origin()
 /// @return the folder
 std::filesystem::path save_product(const Trainable& trainable, model::Decoder& decoder,
                                    const std::filesystem::path& run_folder,
-                                   const std::filesystem::path& base, const Text& text);
+                                   const std::filesystem::path& base, const Text& text,
+                                   const nlohmann::json& origin);
 
 /// The rope that an adapter's base had while it was trained, where that was not the base's own
 /// (model.rope_scaling), as save_product() records it; else options that change nothing.

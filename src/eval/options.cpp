@@ -98,6 +98,21 @@ const Table<EvalOptions>& EvalOptions::table() {
       {field("eval_steps", &EvalOptions::eval_steps, 0, at_least(0), unit("optimizer steps"),
              "Measure eval_loss and the suite every so many steps, and at the end; 0: at the end "
              "only."),
+       field("eval_epochs", &EvalOptions::eval_epochs, 0.0, at_least(0), unit("epochs"),
+             "Measure them also each time that this part of an epoch is done: 0.25 is four times "
+             "an epoch. 0: not by epochs."),
+       field(
+           "metric_for_best_model", &EvalOptions::metric_for_best_model, "eval_loss",
+           "The figure of metrics.jsonl that says which evaluation was the best; its eval_ may be "
+           "left out."),
+       field("greater_is_better", &EvalOptions::greater_is_better, std::nullopt,
+             "Whether that figure wants to grow. null: as the metric is known to want."),
+       field("early_stopping_patience", &EvalOptions::early_stopping_patience, 0, at_least(0),
+             unit("evaluations"),
+             "The run ends after so many evaluations running without a gain over the best. 0: it "
+             "goes on to its end."),
+       field("early_stopping_threshold", &EvalOptions::early_stopping_threshold, 0.0, at_least(0),
+             "What a gain has to be more than."),
        field("tokens_per_device_batch", &EvalOptions::tokens_per_device_batch, 4096, at_least(1),
              unit("tokens"), "Batches of the evaluation are filled up to this."),
        field("metrics", &EvalOptions::metrics, {"loss", "perplexity"}, choices(metric_list()),

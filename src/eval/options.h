@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,11 @@ struct SuiteOptions {
 /// Section `eval`.
 struct EvalOptions {
   std::int64_t eval_steps;
+  double eval_epochs;
+  std::string metric_for_best_model;
+  std::optional<bool> greater_is_better;
+  std::int64_t early_stopping_patience;
+  double early_stopping_threshold;
   std::int64_t tokens_per_device_batch;
   std::vector<std::string> metrics;
   bool exact_match;

@@ -14,6 +14,19 @@ namespace hone::loss {
 torch::Tensor weighted_nll(const torch::Tensor& logps_M, const torch::Tensor& weights_M,
                            double total_weight);
 
+/// The same with a share ε of each target spread evenly over the vocabulary:
+/// Σ weight · ((1 − ε)(−logp) + ε(logsumexp − mean logit)) / total_weight.
+/// @param epsilon in [0, 1]; at 0 it is weighted_nll
+/// @source arXiv:1512.00567, section 7; transformers' LabelSmoother
+torch::Tensor smoothed_nll(const torch::Tensor& logps_M, const torch::Tensor& logsumexp_M,
+                           const torch::Tensor& mean_logit_M, const torch::Tensor& weights_M,
+                           double total_weight, double epsilon);
+
+/// Σ weight · logsumexp² / total_weight, which keeps the normaliser near 1.
+/// @source PaLM, arXiv:2204.02311, section 5
+torch::Tensor z_loss(const torch::Tensor& logsumexp_M, const torch::Tensor& weights_M,
+                     double total_weight);
+
 /// The weights of dynamic fine-tuning: each token's times its probability, which has no gradient.
 /// @return [M] f32, for weighted_nll with the total of the weights as they were
 /// @source arXiv:2508.05629, eq. 9

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "kernels/attention/attention.h"
 #include "kernels/glu/glu.h"
 #include "kernels/packed/packed.h"
@@ -157,6 +158,11 @@ Tensor embed(const Decoder& decoder, const Tensor& ids_N) {
   return rows * torch::tensor(multiplier, rows.options());
 }
 
+Tensor embed(const Decoder& decoder, const TokenStream& tokens) {
+  const Tensor rows = embed(decoder, tokens.ids_N);
+  return decoder.embedding_noise ? rows + decoder.embedding_noise(rows, tokens.cu_seqlens) : rows;
+}
+
 std::vector<RotaryTable> rotary_tables(const Spec& spec, const Tensor& positions_N,
                                        const std::vector<std::int64_t>& cu_seqlens,
                                        const std::vector<std::int64_t>& document_lengths) {
@@ -183,6 +189,7 @@ Tensor apply_norm(const Decoder& decoder, const Tensor& weight, const Tensor& x)
 Tensor layer_forward(const Decoder& decoder, std::size_t index, const Tensor& x_NH,
                      const std::vector<RotaryTable>& ropes, const Attend& attend,
                      ForwardTrace* trace) {
+  leave_if_interrupted();
   const Layer& layer = decoder.layers[index];
   const Tensor a = apply_norm(decoder, layer.attention_pre_norm, x_NH);
   const Tensor attended = attention_block(decoder, index, a, ropes, attend);
@@ -193,19 +200,39 @@ Tensor layer_forward(const Decoder& decoder, std::size_t index, const Tensor& x_
   return with_residual(decoder, x, apply_norm(decoder, layer.mlp_post_norm, mixed));
 }
 
+Tensor run_layers(const Decoder& decoder, const Tensor& x_NH, std::vector<RotaryTable> ropes,
+                  const std::function<Attend(std::size_t layer)>& attend_of, ForwardTrace* trace) {
+  const auto shared_ropes = std::make_shared<const std::vector<RotaryTable>>(std::move(ropes));
+  const Recomputation* recomputation = trace == nullptr ? decoder.recomputation.get() : nullptr;
+  Tensor x = x_NH;
+  for (std::size_t i = 0; i < decoder.layers.size(); ++i) {
+    const Attend attend = attend_of(i);
+    const Piece layer = [&decoder, i, shared_ropes, attend, trace](const Tensor& in) {
+      return layer_forward(decoder, i, in, *shared_ropes, attend, trace);
+    };
+    const bool again = recomputation != nullptr && recomputation->layers[i];
+    const bool watched = recomputation != nullptr && recomputation->watch;
+    if (watched) recomputation->watch(i, /*is_done=*/false);
+    x = again ? recomputed(layer, x, recomputation->note_state) : layer(x);
+    if (watched) recomputation->watch(i, /*is_done=*/true);
+    if (x.requires_grad()) x.register_hook([](const Tensor&) { leave_if_interrupted(); });
+  }
+  return x;
+}
+
 Tensor hidden_states(const Decoder& decoder, const TokenStream& tokens, ForwardTrace* trace) {
   check_stream(tokens);
   if (decoder.virtual_tokens) return hidden_states_after_virtual(decoder, tokens, trace);
-  const Attend attend = [&](const Tensor& q, const Tensor& k, const Tensor& v,
+  const Attend attend = [borders = tokens.cu_seqlens, prefix_of = tokens.prefix_of](
+                            const Tensor& q, const Tensor& k, const Tensor& v,
                             const kernels::AttentionOptions& options) {
-    return kernels::attention(q, k, v, tokens.cu_seqlens, options, tokens.prefix_of);
+    return kernels::attention(q, k, v, borders, options, prefix_of);
   };
-  const std::vector<RotaryTable> ropes =
+  const Tensor x = run_layers(
+      decoder, embed(decoder, tokens),
       rotary_tables(decoder.spec, tokens.positions_N, tokens.cu_seqlens,
-                    document_lengths(decoder.spec, tokens.cu_seqlens, tokens.prefix_of));
-  Tensor x = embed(decoder, tokens.ids_N);
-  for (std::size_t i = 0; i < decoder.layers.size(); ++i)
-    x = layer_forward(decoder, i, x, ropes, attend, trace);
+                    document_lengths(decoder.spec, tokens.cu_seqlens, tokens.prefix_of)),
+      [&](std::size_t) { return attend; }, trace);
   return apply_norm(decoder, decoder.norm, x);
 }
 

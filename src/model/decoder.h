@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/attention/attention.h"
+#include "model/recompute.h"
 #include "model/spec.h"
 
 // Axes in tensor names: N tokens in the batch, D documents, H hidden, V vocabulary, I intermediate.
@@ -131,6 +132,10 @@ struct Decoder {
   std::shared_ptr<const LinearAdapter> head_adapter;  ///< on lm_head
   std::shared_ptr<const EmbeddingAdapter> embedding_adapter;
   std::shared_ptr<const VirtualTokens> virtual_tokens;
+  std::shared_ptr<const Recomputation> recomputation;  ///< null: every layer keeps what it made
+  /// Noise on the embedding of a stream (rows [N, H], borders), added to it; empty: none.
+  std::function<Tensor(const Tensor& rows_NH, const std::vector<std::int64_t>& cu_seqlens)>
+      embedding_noise;
 
   torch::Device device() const { return embed_tokens.device(); }
   /// lm_head as a layer, with its adapter.
@@ -178,11 +183,20 @@ Tensor layer_forward(const Decoder& decoder, std::size_t layer, const Tensor& x_
                      const std::vector<RotaryTable>& ropes, const Attend& attend,
                      ForwardTrace* trace = nullptr);
 
+/// Every layer in turn: what it makes is kept for the backward pass, or made again in it, as
+/// `decoder.recomputation` says. Where a trace is asked for, all is kept.
+/// @param attend_of what attention is in a layer; it and the decoder live until the backward pass
+/// @throws Interrupted, here and in the backward pass
+Tensor run_layers(const Decoder& decoder, const Tensor& x_NH, std::vector<RotaryTable> ropes,
+                  const std::function<Attend(std::size_t layer)>& attend_of, ForwardTrace* trace);
+
 /// The norm of the family. @param weight undefined: x as it is
 Tensor apply_norm(const Decoder& decoder, const Tensor& weight, const Tensor& x);
 
 /// Rows of the embedding, times its multiplier. @throws DataError when an id is outside the
 /// vocabulary
 Tensor embed(const Decoder& decoder, const Tensor& ids_N);
+/// The same of a stream, with the decoder's noise.
+Tensor embed(const Decoder& decoder, const TokenStream& tokens);
 
 }  // namespace hone::model

@@ -14,6 +14,19 @@ namespace hone::model {
 Tensor token_logps(const Decoder& decoder, const Tensor& hidden_NH, const Tensor& rows_M,
                    const Tensor& targets_M);
 
+/// What else losses want to know of a token's distribution.
+struct TokenDistribution {
+  Tensor logps_M;       ///< as token_logps gives them
+  Tensor logsumexp_M;   ///< logarithm of the sum of the exponentials of its logits
+  Tensor mean_logit_M;  ///< over the vocabulary
+};
+
+/// The same for these, [M] f32 each; gradient flows through all of them. The logits [N, V] never
+/// exist here either: the sum of exponentials is the target's logit less its log-probability, and
+/// the mean logit is the product with the head's mean row.
+TokenDistribution token_distribution(const Decoder& decoder, const Tensor& hidden_NH,
+                                     const Tensor& rows_M, const Tensor& targets_M);
+
 /// What the head `score` says of some rows: a classifier's outputs, a reward, a value.
 /// @return [M, num_labels] f32; gradient flows
 Tensor scores(const Decoder& decoder, const Tensor& hidden_NH, const Tensor& rows_M);

@@ -48,7 +48,7 @@ Tensor attend_after(const Tensor& q, const Tensor& k, const Tensor& v,
 
 WithVirtual with_virtual_tokens(const Decoder& decoder, const TokenStream& tokens,
                                 const std::vector<bool>& begins) {
-  const Tensor own = embed(decoder, tokens.ids_N);
+  const Tensor own = embed(decoder, tokens);
   if (!decoder.virtual_tokens) return {own, tokens.positions_N, tokens.cu_seqlens, {}};
   const VirtualTokens& virtual_tokens = *decoder.virtual_tokens;
   const std::int64_t count = virtual_tokens.count;
@@ -69,21 +69,26 @@ Tensor hidden_states_after_virtual(const Decoder& decoder, const TokenStream& to
   for (std::size_t d = 0; d < tokens.prefix_of.size(); ++d) begins[d] = tokens.prefix_of[d] == -1;
   const WithVirtual stream = with_virtual_tokens(decoder, tokens, begins);
   const Interleaving interleaving = interleave(tokens.cu_seqlens, virtual_tokens.count, begins);
-  const std::vector<RotaryTable> ropes =
-      rotary_tables(decoder.spec, stream.positions_N, stream.cu_seqlens,
-                    document_lengths(decoder.spec, interleaving.cu_seqlens, tokens.prefix_of));
-  Tensor x = stream.x_NH;
-  for (std::size_t i = 0; i < decoder.layers.size(); ++i)
-    x = layer_forward(
-        decoder, i, x, ropes,
-        [&](const Tensor& q, const Tensor& k, const Tensor& v,
-            const kernels::AttentionOptions& options) {
-          return virtual_tokens.keys_and_values
-                     ? attend_after(q, k, v, virtual_tokens.keys_and_values(i), interleaving,
-                                    tokens.prefix_of, options)
-                     : kernels::attention(q, k, v, stream.cu_seqlens, options, tokens.prefix_of);
-        },
-        trace);
+  const auto attend_of = [&, shared = decoder.virtual_tokens](std::size_t layer) -> Attend {
+    if (!virtual_tokens.keys_and_values)
+      return [borders = stream.cu_seqlens, prefix_of = tokens.prefix_of](
+                 const Tensor& q, const Tensor& k, const Tensor& v,
+                 const kernels::AttentionOptions& options) {
+        return kernels::attention(q, k, v, borders, options, prefix_of);
+      };
+    return [shared, layer, interleaving, prefix_of = tokens.prefix_of](
+               const Tensor& q, const Tensor& k, const Tensor& v,
+               const kernels::AttentionOptions& options) {
+      return attend_after(q, k, v, shared->keys_and_values(layer), interleaving, prefix_of,
+                          options);
+    };
+  };
+  const Tensor x =
+      run_layers(decoder, stream.x_NH,
+                 rotary_tables(
+                     decoder.spec, stream.positions_N, stream.cu_seqlens,
+                     document_lengths(decoder.spec, interleaving.cu_seqlens, tokens.prefix_of)),
+                 attend_of, trace);
   return apply_norm(decoder, decoder.norm, stream.own_rows(x));
 }
 

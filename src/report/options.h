@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -10,7 +11,10 @@ namespace hone::report {
 /// Section `report`. Meanings and defaults stand in its table (options.cpp).
 struct ReportOptions {
   std::vector<std::string> report_to;
+  std::string mlflow_dir;
   bool html;
+  bool grad_norm_groups;
+  std::int64_t profile_steps;
 
   static const config::Table<ReportOptions>& table();
 };

@@ -21,8 +21,17 @@ using nlohmann::ordered_json;
 /// Evaluations stand beside what they evaluate.
 constexpr std::array kChartsFirst = {"loss", "learning_rate", "grad_norm", "tokens_per_s", "epoch"};
 /// Every step has its own; they say nothing as curves.
-constexpr std::array kNoCharts = {"tokens", "trained_tokens", "time_s",
-                                  "epoch",  "eval_tokens",    "eval_trained_tokens"};
+constexpr std::array kNoCharts = {"tokens",
+                                  "trained_tokens",
+                                  "time_s",
+                                  "epoch",
+                                  "eval_tokens",
+                                  "eval_trained_tokens",
+                                  "time_evaluation_s",
+                                  "time_checkpoint_s"};
+/// They share a chart.
+constexpr std::array kPhaseCurves = {"time_data_s", "time_forward_s", "time_backward_s",
+                                     "time_optimizer_s"};
 constexpr std::size_t kStyles = 6;
 
 std::string name_of(const RunHistory& run) {
@@ -51,6 +60,15 @@ std::string duration(const ordered_json& value) { return in_time(value.get<doubl
 std::string mebibytes(const ordered_json& value) {
   return fmt::format("{:.0f} MiB", value.get<double>() / (1 << 20));
 }
+std::string percent(const ordered_json& value) {
+  return fmt::format("{:.1f} %", 100 * value.get<double>());
+}
+std::string two_places(const ordered_json& value) {
+  return fmt::format("{:.2f} s", value.get<double>());
+}
+std::string gigaflops(const ordered_json& value) {
+  return fmt::format("{:.0f} GFLOP/s", value.get<double>() / 1e9);
+}
 std::string short_hash(const ordered_json& value) { return plain(value).substr(0, 16); }
 
 constexpr std::array kOutcome = {Fact{"status", "/status", plain},
@@ -59,6 +77,7 @@ constexpr std::array kOutcome = {Fact{"status", "/status", plain},
                                  Fact{"steps", "/steps", count},
                                  Fact{"tokens", "/tokens", count},
                                  Fact{"tokens/s", "/tokens_per_s", rate},
+                                 Fact{"of the matrix peak", "/mfu", percent},
                                  Fact{"peak memory", "/peak_memory_bytes", mebibytes},
                                  Fact{"time", "/wall_time_s", duration}};
 
@@ -74,6 +93,22 @@ constexpr std::array kOrigin = {Fact{"method", "/method", plain},
                                 Fact{"processor", "/host/cpu_model", plain},
                                 Fact{"LibTorch", "/versions/libtorch", plain},
                                 Fact{"error", "/error", plain}};
+
+constexpr std::array kTime = {Fact{"waiting for rows", "/seconds_by_phase/data", two_places},
+                              Fact{"forward", "/seconds_by_phase/forward", two_places},
+                              Fact{"backward", "/seconds_by_phase/backward", two_places},
+                              Fact{"optimizer", "/seconds_by_phase/optimizer", two_places},
+                              Fact{"evaluation", "/seconds_by_phase/evaluation", two_places},
+                              Fact{"checkpoints", "/seconds_by_phase/checkpoint", two_places},
+                              Fact{"matrix products, at most", "/matrix_peak_flops", gigaflops},
+                              Fact{"of that reached", "/mfu", percent}};
+
+constexpr std::array kMemory = {
+    Fact{"frozen weights", "/memory/weights_bytes", mebibytes},
+    Fact{"trained weights", "/memory/trained_bytes", mebibytes},
+    Fact{"gradients", "/memory/gradients_bytes", mebibytes},
+    Fact{"moments", "/memory/moments_bytes", mebibytes},
+    Fact{"activations, at most", "/memory/activations_peak_bytes", mebibytes}};
 
 /// Empty where the record does not say.
 std::string value_of(const Fact& fact, const RunHistory& run) {
@@ -143,12 +178,19 @@ std::string charts(const std::vector<RunHistory>& runs) {
       if (std::ranges::find(names, name) == names.end()) names.push_back(name);
   std::string out = "<h2>Curves</h2>\n<div class=plots>\n";
   for (const std::string& name : names) {
-    if (std::ranges::find(kNoCharts, name) != kNoCharts.end() || name == "eval_loss") continue;
+    const bool stands_elsewhere = std::ranges::find(kNoCharts, name) != kNoCharts.end() ||
+                                  name == "eval_loss" ||
+                                  std::ranges::find(kPhaseCurves, name) != kPhaseCurves.end();
+    if (stands_elsewhere) continue;
     std::vector<Line> lines;
     add_lines(name, runs, lines);
     if (name == "loss") add_lines("eval_loss", runs, lines);
     if (!lines.empty()) out += chart(name, lines);
   }
+  std::vector<Line> phases;
+  if (runs.size() == 1)
+    for (const char* name : kPhaseCurves) add_lines(name, runs, phases);
+  if (!phases.empty()) out += chart("seconds by phase", phases);
   return out + "</div>\n";
 }
 
@@ -202,6 +244,8 @@ std::string run_page(const std::vector<RunHistory>& runs) {
   out += is_one ? tiles(first) : facts_table(kOutcome, runs);
   out += diagnoses(runs) + charts(runs);
   if (!is_one) out += differences(runs);
+  out +=
+      "<h2>Where time and memory go</h2>\n" + facts_table(kTime, runs) + facts_table(kMemory, runs);
   out += "<h2>Where it comes from</h2>\n" + facts_table(kOrigin, runs);
   if (is_one && !first.config_text.empty())
     out += "<h2>Config</h2>\n<details><summary>every option, as it was resolved</summary><pre>" +

@@ -10,18 +10,24 @@ function(hone_library name)
   _hone_own_target(hone_${name} ${arg_TORCH})
 endfunction()
 
-# hone_test(NAME SOURCES file... LINK target... [TORCH] [LABEL label])
-# Makes test_NAME, a GoogleTest program whose tests ctest lists one by one.
+# hone_test(NAME SOURCES file... LINK target... [TORCH] [LABEL label] [SLOW pattern])
+# Makes test_NAME, a GoogleTest program whose tests ctest lists one by one. Those that match SLOW,
+# a pattern of GoogleTest's, are labelled slow.
 function(hone_test name)
-  cmake_parse_arguments(arg "TORCH" "LABEL" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(arg "TORCH" "LABEL;SLOW" "SOURCES;LINK" ${ARGN})
   add_executable(test_${name} ${arg_SOURCES})
   target_link_libraries(test_${name} PRIVATE ${arg_LINK} hone_test_main)
   _hone_own_target(test_${name} ${arg_TORCH})
   if(NOT arg_LABEL)
     set(arg_LABEL fast)
   endif()
-  gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}"
-    PROPERTIES LABELS ${arg_LABEL} TIMEOUT 600)
+  if(arg_SLOW)
+    set(others "-${arg_SLOW}")
+    gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST TEST_FILTER "${arg_SLOW}"
+      WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}" PROPERTIES LABELS slow TIMEOUT 1800)
+  endif()
+  gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST TEST_FILTER "${others}"
+    WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}" PROPERTIES LABELS ${arg_LABEL} TIMEOUT 600)
 endfunction()
 
 function(_hone_own_target target torch)

@@ -79,8 +79,10 @@ engine::StepReport DpoTrainer::step(std::int64_t step) {
                                   : of_pairs.losses;
         return losses.sum() / pairs;
       });
-  report.extra = tally.metrics();
-  alarms.watch(step, report.extra, dpo.beta);
+  const report::Metrics metrics = tally.metrics();
+  report.add(metrics);
+  if (step == engine::kProbeStep) return report;
+  if (report.verdict == engine::Verdict::kUpdate) alarms.watch(step, metrics, dpo.beta);
 
   // 3. The reference may follow.
   if (dpo.sync_ref_model && step % dpo.ref_model_sync_steps == 0)

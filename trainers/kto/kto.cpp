@@ -120,7 +120,8 @@ engine::StepReport KtoTrainer::step(std::int64_t step) {
     micro_batch = all.back().own;
     count += static_cast<double>(micro_batch.rows());
   }
-  const double measured = measure(all, session, moments);
+  Tensor moved = moments.clone();
+  const double measured = measure(all, session, moved);
 
   // 2. L = mean over the step's answers of λ_D (1 − σ(r − z₀)), or λ_U (1 − σ(z₀ − r)).
   AnswerTally tally;
@@ -133,7 +134,10 @@ engine::StepReport KtoTrainer::step(std::int64_t step) {
         tally.add(policy, answers.desirable, losses);
         return losses.losses.sum() / count;
       });
-  report.extra = tally.metrics();
+  // The moments move as the weights do: not in a probe or a step that is skipped or left.
+  if (step != engine::kProbeStep && report.verdict == engine::Verdict::kUpdate)
+    moments.copy_(moved);
+  report.add(tally.metrics());
   if (const char* name = name_of_measure(session.options.kto))
     report.extra.emplace_back(name, measured);
   return report;

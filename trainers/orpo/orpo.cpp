@@ -94,7 +94,7 @@ engine::StepReport OrpoTrainer::step(std::int64_t step) {
         return (terms.pairs.losses.sum() + nll_weight(options) * terms.nll) / pairs;
       },
       shares_prompts);
-  report.extra = tally.metrics();
+  report.add(tally.metrics());
   report.extra.emplace_back("nll_loss", nll / pairs);
   return report;
 }

@@ -89,7 +89,7 @@ engine::StepReport RewardTrainer::step(std::int64_t step) {
                static_cast<double>(count);
       },
       shares_prompts);
-  report.extra = objective.of_step(judgements);
+  report.add(objective.of_step(judgements));
   return report;
 }
 

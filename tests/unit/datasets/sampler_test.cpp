@@ -170,5 +170,35 @@ TEST(Sampler, RefusesWhatHasNoBatches) {
   }
 }
 
+TEST(Sampler, KnowsTheLongestAndTheShortestMicroBatchOfARun) {
+  const Rows of_rows = lengths(101);
+  const auto tokens_of = [&](const Rows& batch) {
+    std::int64_t tokens = 0;
+    for (const std::int64_t row : batch) tokens += of_rows[static_cast<std::size_t>(row)];
+    return tokens;
+  };
+  for (const std::int64_t budget : {0, 90}) {
+    const SamplerOptions options = {
+        .rows_per_batch = 4, .tokens_per_batch = budget, .gradient_accumulation_steps = 3};
+    const Sampler sampler = make_sampler(of_rows, {.seed = 5}, options);
+    for (const std::int64_t steps : {1, 7, 40}) {
+      std::int64_t longest = 0, shortest = 1 << 30, of_first = 0;
+      for (std::int64_t index = 0; index < steps; ++index) {
+        for (const Rows& batch : sampler.step(index).micro_batches) {
+          longest = std::max(longest, tokens_of(batch));
+          shortest = std::min(shortest, tokens_of(batch));
+          if (index == 0) of_first = std::max(of_first, tokens_of(batch));
+        }
+      }
+      const Sampler::Extremes found = sampler.extremes(steps);
+      EXPECT_EQ(found.longest_tokens, longest);
+      EXPECT_EQ(tokens_of(found.longest), longest);
+      EXPECT_EQ(found.shortest_tokens, shortest);
+      EXPECT_EQ(tokens_of(found.shortest), shortest);
+      EXPECT_EQ(found.longest_of_first_step, of_first);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace hone::datasets

@@ -1,10 +1,7 @@
-#include <csignal>
-
 #include "base/error.h"
 #include "config/load.h"
 #include "engine/batch.h"
 #include "engine/device.h"
-#include "engine/interrupt.h"
 #include "engine/options.h"
 #include "engine/run_book.h"
 #include "support/support.h"
@@ -35,23 +32,6 @@ TEST(Place, WhatIsStatedDecidesAndAutoFollowsIt) {
   EXPECT_EQ(mixed.weight_dtype, torch::kFloat32);
   for (const char* device : {"gpu", "cuda:x", "cuda:-1", ""})
     EXPECT_THROW(place(device, "auto", "auto"), ConfigError) << device;
-}
-
-TEST(InterruptGuard, NotesASignalInsteadOfDying) {
-  const InterruptGuard guard;
-  EXPECT_EQ(InterruptGuard::received(), 0);
-  std::raise(SIGTERM);
-  EXPECT_EQ(InterruptGuard::received(), SIGTERM);
-}
-
-TEST(CheckFinite, NamesTheStepAndWhatMayHelp) {
-  check_finite(3, 1.0, 2.0);
-  for (const auto& [loss, norm] : {std::pair{NAN, 1.0}, {1.0, INFINITY}}) {
-    const std::string message =
-        test::message_of<Error>([&, l = loss, n = norm] { check_finite(7, l, n); });
-    EXPECT_TRUE(test::contains(message, "step 7"));
-    EXPECT_TRUE(test::contains(message, "learning_rate"));
-  }
 }
 
 TEST(RunOptions, EveryConfigInConfigsIsRight) {

@@ -1,5 +1,7 @@
 #include "loss/cross_entropy.h"
 
+#include <torch/csrc/autograd/autograd.h>
+
 #include "base/error.h"
 #include "support/support.h"
 #include "unit/loss/fixture.h"
@@ -65,6 +67,57 @@ TEST(DftWeights, AgreeWithTrlInValueAndGradient) {
 TEST(WeightedNll, RefusesSizesThatDoNotFit) {
   EXPECT_THROW(weighted_nll(torch::zeros({2}), torch::zeros({3}), 1.0), ShapeError);
   EXPECT_THROW(weighted_nll(torch::zeros({2}), torch::zeros({2}), -1.0), ShapeError);
+}
+
+/// Logits of five tokens over a vocabulary of seven, their targets and weights.
+struct Smoothing {
+  Tensor logits = torch::randn({5, 7}, torch::kFloat64).mul_(3).requires_grad_();
+  Tensor targets = torch::tensor({1, 0, 6, 3, 3}, torch::kInt64);
+  Tensor weights = torch::tensor({1.0, 0.5, 0.0, 1.0, 0.25}, torch::kFloat64);
+  double total = weights.sum().item<double>();
+
+  Tensor logsumexp() const { return logits.logsumexp(1); }
+  Tensor logps() const { return logits.log_softmax(1).gather(1, targets.unsqueeze(1)).squeeze(1); }
+  Tensor gradient_of(const Tensor& loss) const {
+    return torch::autograd::grad({loss}, {logits})[0];
+  }
+};
+
+// transformers' LabelSmoother: (1 - e) nll + e * the mean over the vocabulary of -log p.
+TEST(SmoothedNll, IsTransformersLabelSmoother) {
+  const Smoothing s;
+  for (const double epsilon : {0.0, 0.1, 0.7, 1.0}) {
+    const Tensor of_all = -s.logits.log_softmax(1);
+    const Tensor nll = of_all.gather(1, s.targets.unsqueeze(1)).squeeze(1);
+    const Tensor expected =
+        (((1 - epsilon) * nll + epsilon * of_all.sum(1) / 7) * s.weights).sum() / s.total;
+    const Tensor got =
+        smoothed_nll(s.logps(), s.logsumexp(), s.logits.mean(1), s.weights, s.total, epsilon);
+    EXPECT_NEAR(got.item<double>(), expected.item<double>(), 1e-12) << epsilon;
+    EXPECT_TRUE(torch::allclose(s.gradient_of(got), s.gradient_of(expected), 0, 1e-12)) << epsilon;
+  }
+}
+
+TEST(SmoothedNll, WithoutSmoothingIsThePlainLoss) {
+  const Smoothing s;
+  const Tensor got =
+      smoothed_nll(s.logps(), s.logsumexp(), s.logits.mean(1), s.weights, s.total, 0);
+  EXPECT_EQ(got.item<double>(), weighted_nll(s.logps(), s.weights, s.total).item<double>());
+}
+
+TEST(SmoothedNll, RefusesAShareThatIsNone) {
+  const Smoothing s;
+  EXPECT_THROW(smoothed_nll(s.logps(), s.logsumexp(), s.logits.mean(1), s.weights, s.total, 1.5),
+               ShapeError);
+}
+
+TEST(ZLoss, IsTheMeanSquareOfTheLogNormaliser) {
+  const Smoothing s;
+  const Tensor log_z = s.logits.exp().sum(1).log();
+  const Tensor expected = (log_z.square() * s.weights).sum() / s.total;
+  const Tensor got = z_loss(s.logsumexp(), s.weights, s.total);
+  EXPECT_NEAR(got.item<double>(), expected.item<double>(), 1e-12);
+  EXPECT_TRUE(torch::allclose(s.gradient_of(got), s.gradient_of(expected), 0, 1e-12));
 }
 
 }  // namespace
