@@ -56,6 +56,7 @@ bool is_tokens(const Record& record) {
 }
 
 bool is_messages(const Record& record) {
+  if (is_tokens(record)) return false;
   const auto is_list = [&](const char* key) {
     return record.value.contains(key) && record.value[key].is_array();
   };

@@ -241,7 +241,7 @@ class BlockTokeniser {
     const Record record = to_record(std::move(value), *block.format);
     std::vector<Example> examples = fit(to_example(record, context_), record.kind, done.counts);
     if (examples.empty()) return;
-    done.counts.rendered += is_messages(record) && !is_tokens(record);
+    done.counts.rendered += is_messages(record);
     if (record.kind == RecordKind::kUnpaired)
       ++(examples[0].values[0] > 0 ? done.counts.desirable : done.counts.undesirable);
     count_changes(examples[0].changes, block.reader->where(number), done.counts);

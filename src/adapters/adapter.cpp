@@ -51,8 +51,10 @@ void check_patterns(const Settings& settings, const std::vector<Site>& sites) {
     const nlohmann::json patterns = settings.values().value(key, nlohmann::json());
     if (!patterns.is_object()) continue;
     for (const auto& [pattern, value] : patterns.items()) {
-      const bool used = std::any_of(sites.begin(), sites.end(), [&, &one = pattern](const Site& s) {
-        return !find_pattern({{one, 0}}, s.name).is_null();
+      // AdaLoRA's names the singular values that it cut: MODULE.lora_E.
+      const std::string module = pattern.substr(0, pattern.rfind(".lora_E"));
+      const bool used = std::any_of(sites.begin(), sites.end(), [&](const Site& site) {
+        return !find_pattern({{module, 0}}, site.name).is_null();
       });
       HONE_CHECK(ConfigError, used,
                  "{}: {}: `{}` matches none of the adapted modules; it is a regular expression for "

@@ -125,7 +125,7 @@ void run(const Arguments& arguments, const Common& common, const fs::path& folde
   const ExitCode code =
       run_trainer(loaded, engine::place(common.device, train.precision, loaded.options.model.dtype),
                   {!resume_from.empty(), resume_from});
-  HONE_CHECK(Error, code == ExitCode::kDone, "stopped by a signal; nothing was verified");
+  HONE_CHECK(Interrupted, code == ExitCode::kDone, "stopped by a signal; nothing was verified");
 }
 
 const char* verdict_on(const Check& check, const engine::RunDifference& found) {

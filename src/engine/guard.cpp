@@ -115,6 +115,7 @@ Verdict Guard::judge(std::int64_t step, double loss, double grad_norm) {
   if (action == "report") {
     log::warn("step {}: {}", step, finding);
     remember(loss, grad_norm);
+    in_a_row_ = 0;  // it is used
     return Verdict::kUpdate;
   }
   if (action == "stop" || in_a_row_ >= options_.max_in_a_row) stop(step, finding);

@@ -52,7 +52,7 @@ bool Stopping::note(std::int64_t step, const report::Metrics& metrics) {
   if (!found) return false;
   const double value = *found;
   const double gain = greater_is_better_ ? value - best_value_ : best_value_ - value;
-  const bool is_best = !std::isnan(value) && (!best_step_ || gain > 0);
+  const bool is_best = std::isfinite(value) && (!best_step_ || gain > 0);
   const bool gains = is_best && (!best_step_ || gain > options_.early_stopping_threshold);
   without_gain_ = gains ? 0 : without_gain_ + 1;
   if (!is_best) return false;

@@ -33,13 +33,13 @@ variable_list leaves_of(const Tensor& result, const Tensor& entry) {
 
 /// What a node of the graph needs to compute its piece again.
 struct Kept final : torch::CustomClassHolder {
-  Kept(Piece piece, const std::function<PutBack()>& note_state, PutBack state, Tensor result,
-       variable_list leaves)
-      : piece(std::move(piece)),
-        note_state(note_state),
-        state(std::move(state)),
-        result(std::move(result)),
-        leaves(std::move(leaves)) {}
+  Kept(Piece its_piece, const std::function<PutBack()>& noting, PutBack its_state,
+       Tensor its_result, variable_list its_leaves)
+      : piece(std::move(its_piece)),
+        note_state(noting),
+        state(std::move(its_state)),
+        result(std::move(its_result)),
+        leaves(std::move(its_leaves)) {}
   Piece piece;
   std::function<PutBack()> note_state;
   PutBack state;  ///< as it was in the forward pass

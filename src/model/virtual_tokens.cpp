@@ -83,12 +83,11 @@ Tensor hidden_states_after_virtual(const Decoder& decoder, const TokenStream& to
                           options);
     };
   };
-  const Tensor x =
-      run_layers(decoder, stream.x_NH,
-                 rotary_tables(
-                     decoder.spec, stream.positions_N, stream.cu_seqlens,
-                     document_lengths(decoder.spec, interleaving.cu_seqlens, tokens.prefix_of)),
-                 attend_of, trace);
+  const Tensor x = run_layers(
+      decoder, stream.x_NH,
+      rotary_tables(decoder.spec, stream.positions_N, stream.cu_seqlens,
+                    document_lengths(decoder.spec, interleaving.cu_seqlens, tokens.prefix_of)),
+      attend_of, trace);
   return apply_norm(decoder, decoder.norm, stream.own_rows(x));
 }
 

@@ -18,16 +18,17 @@ using test::Finished;
 using test::run_hone;
 
 constexpr int kBefore = 1508;  // tokens of the text model's tokenizer
+// `hitherto` gets the first id behind them: special tokens come last.
 const std::vector<std::string> kAdd = {"model.add_special_tokens=['<|call|>']",
                                        "model.add_tokens=[hitherto]"};
 
 /// A run on a tiny text model whose embedding has no row to spare.
-struct Run {
+struct AddedRun {
   test::TempFolder folder;
   std::string base;
   fs::path rows, output = folder / "run";
 
-  explicit Run(std::int64_t vocab_size = kBefore)
+  explicit AddedRun(std::int64_t vocab_size = kBefore)
       : base(test::write_text_model(folder, "base", 1, test::Head::kLanguage, vocab_size)) {
     std::string lines;
     for (int i = 0; i < 8; ++i)
@@ -73,7 +74,7 @@ void expect_near(const std::vector<double>& a, const std::vector<double>& b) {
 class AddedTokensWith : public testing::TestWithParam<const char*> {};
 
 TEST_P(AddedTokensWith, AreTrainedSavedLoadedBackAndMerged) {
-  const Run run;
+  const AddedRun run;
   const Finished finished = run.train(GetParam());
   ASSERT_EQ(finished.exit_code, 0) << finished.err;
   EXPECT_TRUE(contains(finished.err, "grows from 1508 to 1510"));
@@ -83,8 +84,8 @@ TEST_P(AddedTokensWith, AreTrainedSavedLoadedBackAndMerged) {
   // The adapter's folder brings the tokenizer, so the original base is enough.
   const std::string adapter = run.output / "adapter", merged = run.folder / "merged";
   const std::vector<int> ids = ids_of(adapter, "as<|call|>hitherto");
-  EXPECT_EQ(ids.back(), kBefore + 1);
-  EXPECT_EQ(ids[ids.size() - 2], kBefore);
+  EXPECT_EQ(ids.back(), kBefore);
+  EXPECT_EQ(ids[ids.size() - 2], kBefore + 1);
   const auto with = run.logprobs({"--model", run.base, "--adapter", adapter});
   const Finished merge =
       run_hone({"merge", "--model", run.base, "--adapter", adapter, "--output", merged});
@@ -110,7 +111,7 @@ INSTANTIATE_TEST_SUITE_P(
                     "{method: ia3, modules_to_save: [embed_tokens, lm_head]}"));
 
 TEST(AddedTokens, OfAnAdapterAreRowsAndLeaveTheOthersAlone) {
-  const Run run;
+  const AddedRun run;
   ASSERT_EQ(run.train("{method: lora, r: 4, trainable_token_indices: [7]}").exit_code, 0);
   const json config = io::read_json(run.output / "adapter/adapter_config.json");
   EXPECT_EQ(config["trainable_token_indices"], (std::vector<int>{7, kBefore, kBefore + 1}));
@@ -122,7 +123,7 @@ TEST(AddedTokens, OfAnAdapterAreRowsAndLeaveTheOthersAlone) {
 }
 
 TEST(AddedTokens, TakeTheRowsThatAnEmbeddingHasToSpare) {
-  const Run run(1600);
+  const AddedRun run(1600);
   const Finished finished = run.train("{method: lora, r: 4}");
   ASSERT_EQ(finished.exit_code, 0) << finished.err;
   EXPECT_FALSE(contains(finished.err, "grows"));
@@ -132,16 +133,16 @@ TEST(AddedTokens, TakeTheRowsThatAnEmbeddingHasToSpare) {
 }
 
 TEST(AddedTokens, OfAFullRunStandInTheModelItSaves) {
-  const Run run;
+  const AddedRun run;
   const Finished finished = run.train("{method: full}");
   ASSERT_EQ(finished.exit_code, 0) << finished.err;
   EXPECT_EQ(io::read_json(run.output / "model/config.json")["vocab_size"], kBefore + 2);
-  EXPECT_EQ(ids_of(run.output / "model", "hitherto"), (std::vector<int>{kBefore + 1}));
+  EXPECT_EQ(ids_of(run.output / "model", "hitherto"), (std::vector<int>{kBefore}));
   run.logprobs({"--model", run.output / "model"});
 }
 
 TEST(AddedTokens, AreKeptByAnAdapterThatIsGoneOnFrom) {
-  const Run run;
+  const AddedRun run;
   ASSERT_EQ(run.train("{method: lora, r: 4}").exit_code, 0);
   const std::string from = "{method: lora, init_from: '" + (run.output / "adapter").string() + "'}";
   const auto go_on = [&](std::vector<std::string> more) {
@@ -151,7 +152,7 @@ TEST(AddedTokens, AreKeptByAnAdapterThatIsGoneOnFrom) {
   };
   const Finished again = go_on({});
   ASSERT_EQ(again.exit_code, 0) << again.err;
-  EXPECT_EQ(ids_of(run.folder / "second/adapter", "hitherto"), (std::vector<int>{kBefore + 1}));
+  EXPECT_EQ(ids_of(run.folder / "second/adapter", "hitherto"), (std::vector<int>{kBefore}));
   EXPECT_EQ(go_on(kAdd).exit_code, 0) << "the config may repeat the tokens";
   const Finished other = go_on({"model.add_tokens=[henceforth]"});
   EXPECT_EQ(other.exit_code, 2);
@@ -159,7 +160,7 @@ TEST(AddedTokens, AreKeptByAnAdapterThatIsGoneOnFrom) {
 }
 
 TEST(AddedTokens, ShapeTheTokenCache) {
-  const Run run;
+  const AddedRun run;
   const std::string config = run.config("{method: lora, r: 4}");
   const auto cached = [&](const std::vector<std::string>& add) {
     std::vector<std::string> command = {"data",   "build",   config,
@@ -182,7 +183,7 @@ class AddedTokensRefused
     : public testing::TestWithParam<std::tuple<const char*, const char*, const char*>> {};
 
 TEST_P(AddedTokensRefused, WithTheReason) {
-  const Run run;
+  const AddedRun run;
   const auto& [adapter, add, reason] = GetParam();
   const Finished finished = run.train(adapter, {add});
   EXPECT_EQ(finished.exit_code, 2) << finished.err;
@@ -202,7 +203,7 @@ INSTANTIATE_TEST_SUITE_P(
                    "as they begin"}));
 
 TEST(AddedTokens, NeedATokenizerJson) {
-  const Run run;
+  const AddedRun run;
   const fs::path gguf = run.folder.write("model.gguf", "GGUF");
   const Finished finished =
       run.train("{method: lora}", {"model.base=" + gguf.string(), "model.add_tokens=[hitherto]"});

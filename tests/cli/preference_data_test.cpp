@@ -72,7 +72,7 @@ INSTANTIATE_TEST_SUITE_P(
              "\"chosen_ids\" is empty", "rows_empty_answer"},
         Case{"empty_thumb", "kto", R"({"prompt_ids":[5],"completion_ids":[],"label":true})",
              "\"completion_ids\" is empty", "rows_empty_answer"}),
-    [](const auto& info) { return std::string(info.param.name); });
+    [](const auto& one) { return std::string(one.param.name); });
 
 TEST(BadAnswersOfText, WithDifferentPromptsAreNoPair) {
   const std::string rows = R"({"chosen":"one way","rejected":"another"})"

@@ -75,7 +75,8 @@ TEST(Orpo, EveryLossLearns) {
     ASSERT_EQ(run_hone(run.train(overrides)).exit_code, 0) << loss;
     const std::vector<json> metrics = test::read_jsonl(run.output() / "metrics.jsonl");
     const json& last = metrics.back();
-    EXPECT_GT(last["eval_rewards/accuracies"], 0.8) << loss;
+    // 60 steps on 160 pairs, of which chance gets half right; two standard errors of that are 0.08.
+    EXPECT_GT(last["eval_rewards/accuracies"], 0.6) << loss;
     EXPECT_GT(last["eval_rewards/margins"], 0) << loss;
     EXPECT_LT(last["eval_loss"], metrics.front()["loss"]) << loss;
   }

@@ -86,8 +86,8 @@ INSTANTIATE_TEST_SUITE_P(
                         Trained{"dora", "{method: dora, r: 4}", {}},
                         Trained{"qlora", "{method: lora, r: 4}", {"model.quantization=nf4"}},
                         Trained{"full", "{method: full}", {}})),
-    [](const auto& info) {
-      return std::string(std::get<0>(info.param).name) + "_" + std::get<1>(info.param).name;
+    [](const auto& one) {
+      return std::string(std::get<0>(one.param).name) + "_" + std::get<1>(one.param).name;
     });
 
 // What a step needs of the past beside masters and moments is in the checkpoint.

@@ -16,10 +16,11 @@ using engine::Session;
 /// A micro-batch of answers, with what is known of it before the policy learns from it. What rows
 /// of a micro-batch are measured against is theirs alone (kl_scope: micro_batch) or the step's.
 struct Answers {
-  datasets::Batch own;                 ///< each row's own document
-  Tensor desirable, reference;         ///< [R]
-  Tensor lent_policy, lent_reference;  ///< [R], of the answers lent; undefined where none are
-  Tensor measure;                      ///< scalar: KTO's baseline, BCO's mean reward
+  datasets::Batch own;          ///< each row's own document
+  Tensor desirable, reference;  ///< [R]
+  Tensor lent_policy = {},
+         lent_reference = {};  ///< [R], of the answers lent; undefined where none are
+  Tensor measure = {};         ///< scalar: KTO's baseline, BCO's mean reward
 };
 
 /// Without gradient and without dropout.

@@ -251,7 +251,8 @@ TEST_F(Refusal, PatternsAndListsThatSayNothingOfTheModel) {
   EXPECT_TRUE(test::contains(message(options_), "modules_to_save: `head`"));
   options_ = lora_options();
   options_.trainable_token_indices = {3, 320};
-  EXPECT_TRUE(test::contains(message(options_), "token 320 is outside the vocabulary of 320"));
+  EXPECT_TRUE(test::contains(message(options_),
+                             "token 320 of model.embed_tokens is outside the vocabulary of 320"));
 }
 
 TEST(LoadAdapter, RefusesWhatItWouldNotCompute) {

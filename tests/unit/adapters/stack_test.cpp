@@ -47,7 +47,7 @@ TEST(Stack, OfLoraAdaptersIsTheirConcatenation) {
   const Tensor want = logits(decoder);
   detach(both, decoder);
   attach_weighted(plain, {0.3, -1.5}, decoder);
-  EXPECT_LT(relative_error(logits(decoder), want), 1e-6);
+  EXPECT_LT(relative_error(logits(decoder), want), 1e-5);  // two sums in another order
 }
 
 TEST(Stack, OfOneAdapterWithWeightOneIsTheAdapterAndWithNoneTheBase) {

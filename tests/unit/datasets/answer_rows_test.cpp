@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "config/load.h"
 #include "datasets/batch.h"
 #include "datasets/contract.h"
@@ -39,8 +40,14 @@ class AnswerRows : public testing::Test {
   }
 
   test::TempFolder folder_;
-  tokenizer::Tokenizer tokenizer_ =
-      tokenizer::Tokenizer::load(test::fixture("tokenizers/qwen2_nfc/tokenizer.json"));
+  /// The fixture's tokenizer beside a config that names the token that texts end with.
+  tokenizer::Tokenizer load_tokenizer() {
+    folder_.write("tokenizer/tokenizer_config.json", R"({"eos_token":"<|endoftext|>"})");
+    folder_.write("tokenizer/tokenizer.json",
+                  read_file(test::fixture("tokenizers/qwen2_nfc/tokenizer.json")));
+    return tokenizer::Tokenizer::load(folder_ / "tokenizer");
+  }
+  tokenizer::Tokenizer tokenizer_ = load_tokenizer();
   tokenizer::ChatTemplate template_{kChatMl};
   DataOptions options_ = config::defaults<DataOptions>();
   TextTools tools_{.vocab_size = 100,
@@ -100,7 +107,9 @@ TEST_F(AnswerRows, AnswersMayBeTextsOrMessagesWithTheirPromptOrWithout) {
   EXPECT_EQ(shown(R"({"chosen":[)" + q + "," + answer("A") + R"(],"rejected":[)" + q + "," +
                   answer("B") + "]}"),
             messages);
-  const std::string texts = "Q:[[ yes<|endoftext|>]]\n-- document 2 --\nQ:[[ no<|endoftext|>]]";
+  const std::string texts =
+      "<|endoftext|>Q:[[ yes<|endoftext|>]]\n-- document 2 --\n"
+      "<|endoftext|>Q:[[ no<|endoftext|>]]";
   EXPECT_EQ(shown(R"({"prompt":"Q:","chosen":" yes","rejected":" no"})"), texts);
   EXPECT_EQ(shown(R"({"chosen":"Q: yes","rejected":"Q: no"})"), texts);
 }
@@ -139,10 +148,12 @@ class FlawedRows : public AnswerRows, public testing::WithParamInterface<FlawedC
 TEST_P(FlawedRows, AreRefusedOrLeftOutAndCounted) {
   take_text();
   const FlawedCase& flawed = GetParam();
-  const std::string good = std::string(flawed.row).find("label") != std::string::npos
-                               ? R"({"prompt":"a","completion":" b","label":true})"
-                                 "\n"
-                                 R"({"prompt":"a","completion":" b","label":false})"
+  const auto has = [&](const char* key) { return test::contains(flawed.row, key); };
+  const std::string good = has("label") ? R"({"prompt":"a","completion":" b","label":true})"
+                                          "\n"
+                                          R"({"prompt":"a","completion":" b","label":false})"
+                           : has("_ids")
+                               ? R"({"prompt_ids":[1],"chosen_ids":[2],"rejected_ids":[3]})"
                                : R"({"prompt":"a","chosen":" b","rejected":" c"})";
   const std::string said = refusal(good + "\n" + flawed.row);
   EXPECT_TRUE(test::contains(said, flawed.words));

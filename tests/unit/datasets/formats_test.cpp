@@ -139,7 +139,8 @@ TEST(RowFormats, PreferenceFindsAnImplicitPrompt) {
 
 TEST(RowFormats, PreferenceNeedsAPromptAndTwoAnswers) {
   EXPECT_TRUE(contains(refusal(R"({"chosen":"yes","rejected":"no"})"), "there is no prompt"));
-  EXPECT_TRUE(contains(refusal(R"({"chosen":"a b","rejected":"a b"})"), "no answer of its own"));
+  EXPECT_TRUE(
+      contains(refusal(R"({"chosen":"a b","rejected":"a b"})"), "the pair compares nothing"));
   EXPECT_TRUE(contains(refusal(R"({"chosen":"a","rejected":[{"role":"user"}]})"), "the same way"));
   EXPECT_TRUE(contains(refusal(R"({"prompt":"p","chosen":[{"role":"assistant","content":"b"}],)"
                                R"("rejected":[{"role":"assistant","content":"c"}]})"),

@@ -29,9 +29,10 @@ TEST(ChooseLayers, TakesThoseThatSaveMostForTheirTimeAndNoMoreThanNeeded) {
 class SameNumbers : public testing::TestWithParam<const char*> {};
 
 TEST_P(SameNumbers, WhateverIsComputedAgain) {
-  const std::vector<std::string> more = {std::string("adapter=") + GetParam(), "train.max_steps=6",
+  const std::vector<std::string> more = {"train.max_steps=6",
                                          "train.gradient_accumulation_steps=2"};
   ScriptedRun plain;
+  plain.adapter = GetParam();
   ASSERT_EQ(plain.train(more), ExitCode::kDone);
   const std::vector<std::vector<std::string>> ways = {
       {"train.gradient_checkpointing=every_layer"},
@@ -39,6 +40,7 @@ TEST_P(SameNumbers, WhateverIsComputedAgain) {
       {"train.gradient_checkpointing=budget", "train.activation_budget_mb=1"}};
   for (const auto& way : ways) {
     ScriptedRun again;
+    again.adapter = GetParam();
     std::vector<std::string> with = more;
     with.insert(with.end(), way.begin(), way.end());
     ASSERT_EQ(again.train(with), ExitCode::kDone);

@@ -43,12 +43,11 @@ report::Metrics ScriptedTrainer::evaluate() {
 
 ExitCode ScriptedRun::train(const std::vector<std::string>& overrides, bool resume) const {
   const std::string rows = fixture("train/data/sft.jsonl").string();
-  const std::string config =
-      "model: {base: '" + fixture("train/_base").string() +
-      "'}\nadapter: {method: lora, r: 4, lora_dropout: 0.1}\ndata: {train: '" + rows +
-      "', eval: '" + rows + "'}\ntrain: {output_dir: '" + output().string() +
-      "', precision: fp32, max_steps: 20, per_device_train_batch_size: 2}\n"
-      "optim: {learning_rate: 1e-3}\nreport: {html: false}\n";
+  const std::string config = "model: {base: '" + fixture("train/_base").string() +
+                             "'}\nadapter: " + adapter + "\ndata: {train: '" + rows + "', eval: '" +
+                             rows + "'}\ntrain: {output_dir: '" + output().string() +
+                             "', precision: fp32, max_steps: 20, per_device_train_batch_size: 2}\n"
+                             "optim: {learning_rate: 1e-3}\nreport: {html: false}\n";
   const auto loaded =
       config::load<engine::RunOptions>(folder.write("config.yaml", config), overrides);
   engine::Session session = engine::open_session(loaded, engine::place("cpu", "fp32", "auto"));
@@ -58,9 +57,9 @@ ExitCode ScriptedRun::train(const std::vector<std::string>& overrides, bool resu
 }
 
 std::string ScriptedRun::product() const {
-  const std::filesystem::path adapter = output() / "adapter" / "adapter_model.safetensors";
-  return read_file(std::filesystem::exists(adapter) ? adapter
-                                                    : output() / "model" / "model.safetensors");
+  const std::filesystem::path saved = output() / "adapter" / "adapter_model.safetensors";
+  return read_file(std::filesystem::exists(saved) ? saved
+                                                  : output() / "model" / "model.safetensors");
 }
 
 std::vector<std::int64_t> ScriptedRun::checkpoints() const {

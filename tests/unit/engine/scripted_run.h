@@ -25,6 +25,7 @@ struct ScriptedTrainer {
 /// A run of that trainer in a folder of its own.
 struct ScriptedRun {
   TempFolder folder;
+  std::string adapter = "{method: lora, r: 4, lora_dropout: 0.1}";
   /// What the trainer is told to do; its session is that of the call.
   std::function<void(ScriptedTrainer&)> script = [](ScriptedTrainer&) {};
 

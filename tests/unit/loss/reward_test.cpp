@@ -23,8 +23,8 @@ TEST(ScoreRegression, IsTheMeanSquareOfTheAttributesThatThereAre) {
 TEST(StepLabels, AreBinaryCrossEntropy) {
   torch::manual_seed(1);
   const Tensor logits = torch::randn({7}) * 5, labels = torch::tensor({1., 0., 1., 1., 0., 0., 1.});
-  const Tensor expected = torch::binary_cross_entropy_with_logits(logits, labels, {}, {},
-                                                                  at::Reduction::None);
+  const Tensor expected =
+      torch::binary_cross_entropy_with_logits(logits, labels, {}, {}, at::Reduction::None);
   EXPECT_TRUE(step_label_loss(logits, labels).allclose(expected, 1e-6, 1e-6));
   // Far out, where a sigmoid is 0 or 1 in fp32.
   const Tensor far = step_label_loss(torch::tensor({200.f, -200.f}), torch::tensor({0.f, 1.f}));

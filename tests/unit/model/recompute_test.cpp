@@ -59,7 +59,8 @@ TEST_P(Recompute, GivesTheSameBitsInEveryFamily) {
       ASSERT_EQ(found.size(), expected.size());
       for (std::size_t i = 0; i < found.size(); ++i) {
         ASSERT_EQ(found[i].defined(), expected[i].defined()) << "tensor " << i;
-        if (found[i].defined()) EXPECT_TRUE(found[i].equal(expected[i])) << "tensor " << i;
+        if (!found[i].defined()) continue;
+        EXPECT_TRUE(found[i].equal(expected[i])) << "tensor " << i;
       }
     }
   }

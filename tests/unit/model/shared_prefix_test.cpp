@@ -75,8 +75,10 @@ TEST_P(SharedPrefixes, AnAnswerSeesNoOther) {
   pairs.shared.ids_N = pairs.shared.ids_N.clone();
   pairs.shared.ids_N.slice(0, 4, 7).fill_(5);
   const Tensor after = hidden_states(model, pairs.shared);
-  EXPECT_TRUE(before.slice(0, 0, 4).equal(after.slice(0, 0, 4)));
-  EXPECT_TRUE(before.slice(0, 7, 10).equal(after.slice(0, 7, 10)));
+  // A mixture's experts multiply the tokens that chose them together: other tokens, other rounding.
+  const double bar = model.spec.moe.num_experts > 0 ? 1e-6 : 0;
+  EXPECT_LE(relative_error(before.slice(0, 0, 4), after.slice(0, 0, 4)), bar);
+  EXPECT_LE(relative_error(before.slice(0, 7, 10), after.slice(0, 7, 10)), bar);
   EXPECT_FALSE(before.slice(0, 4, 7).equal(after.slice(0, 4, 7)));
 }
 

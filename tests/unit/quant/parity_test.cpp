@@ -101,7 +101,7 @@ TEST_P(FourBit, ProductsAreThoseOfLinear4bit) {
 
 INSTANTIATE_TEST_SUITE_P(All, FourBit,
                          testing::Values("nf4_b64", "nf4_b128", "fp4_b64", "fp4_b128"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& one) { return std::string(one.param); });
 
 TEST(EightBit, BlocksAreThoseOfBitsandbytes) {
   const Golden golden("quant/int8_blockwise");

@@ -22,12 +22,12 @@ constexpr std::int32_t kFirst = 1508;  // GPT-2's tokenizer of tests/data has th
 /// The tokenizers of tests/data, as folders.
 class NewTokens : public testing::TestWithParam<const char*> {
  protected:
-  NewTokens() {
-    folder_.write("tokenizer.json", read_file(test::fixture(std::string("tokenizers/") +
-                                                            GetParam() + "/tokenizer.json")));
-    folder_.write("tokenizer_config.json", R"({"added_tokens_decoder":{},"eos_token":"</s>"})");
-  }
   test::TempFolder folder_;
+  const std::filesystem::path tokenizer_ = folder_.write(
+      "tokenizer.json",
+      read_file(test::fixture(std::string("tokenizers/") + GetParam() + "/tokenizer.json")));
+  const std::filesystem::path config_ =
+      folder_.write("tokenizer_config.json", R"({"added_tokens_decoder":{},"eos_token":"</s>"})");
   Tokenizer before_ = Tokenizer::load(folder_.path());
   Tokenizer after_ = Tokenizer::load(folder_.path(), kNew);
 };
