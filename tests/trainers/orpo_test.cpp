@@ -1,4 +1,4 @@
-#include "support/trajectory.h"
+#include "trainers/trajectory.h"
 
 // Whole runs of `hone train` with train.method: orpo.
 

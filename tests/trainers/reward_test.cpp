@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "support/text_model.h"
-#include "support/trajectory.h"
+#include "trainers/trajectory.h"
 
 // Whole runs of `hone train` with train.method: reward, and what `hone score` says with their
 // product.

@@ -4,30 +4,10 @@
 #include <filesystem>
 
 #include "io/json.h"
-#include "io/safetensors.h"
-#include "model/weights.h"
 #include "support/tiny_run.h"
+#include "trainers/compare.h"
 
 namespace hone::test {
-
-/// ‖a − b‖ / ‖b‖ over all tensors of two files with the same names.
-inline double relative_difference(const std::filesystem::path& a, const std::filesystem::path& b) {
-  const io::SafetensorsFile left(a), right(b);
-  EXPECT_EQ(left.tensors().size(), right.tensors().size());
-  double difference = 0, size = 0;
-  for (const io::TensorView& view : left.tensors()) {
-    const io::TensorView* other = right.find(view.name);
-    if (other == nullptr) {
-      ADD_FAILURE() << view.name << " is missing";
-      continue;
-    }
-    const torch::Tensor x = model::to_tensor(view).to(torch::kFloat64);
-    const torch::Tensor y = model::to_tensor(*other).to(torch::kFloat64);
-    difference += (x - y).square().sum().item<double>();
-    size += y.square().sum().item<double>();
-  }
-  return std::sqrt(difference / size);
-}
 
 /// The weights that a run ended with: of its adapter, or of the whole model.
 inline std::filesystem::path product_of(const TinyRun& run) {
