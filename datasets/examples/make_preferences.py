@@ -24,29 +24,75 @@ TOWNS = {TRAIN: ["Leeds", "Ghent", "Turin", "Aarhus", "Lyon", "Graz", "Porto", "
 NAMES = {TRAIN: ["Anna", "Ben", "Carla", "David", "Elin", "Farid", "Greta", "Hugo"], EVAL: ["Ines", "Jonas", "Katya", "Liam"]}
 DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"]
 
-# A case: what the desk knows, what is asked, what is well said of it.
+# A case: what the desk knows, what is asked, and what is well said of it: the splits say it in other ways.
 CASES = [
-    ("order {number} ({goods}) left {town} on {day}, arrives {later}", "Where is my {goods}?", ["Your {goods} left {town} on {day} and arrives on {later}.", "It is on its way from {town} and reaches you on {later}."]),
-    ("the {goods} costs {price} euros, {count} in stock", "How much is the {goods}, and do you have it?", ["The {goods} costs {price} euros, and we have {count}.", "It is {price} euros; {count} are in stock."]),
-    ("returns of the {goods}: until {later}, at the shop in {town}", "Can I bring the {goods} back?", ["Yes, until {later}, at our shop in {town}.", "You can return the {goods} in {town} until {later}."]),
-    ("repair of the {goods} ready on {day}, cost {price} euros", "When is my {goods} repaired?", ["It is ready on {day}; the repair costs {price} euros.", "You can fetch your {goods} on {day}. The repair is {price} euros."]),
-    ("refund of {price} euros for the {goods} sent on {day}", "Did you send my money back?", ["Yes, we sent you {price} euros for the {goods} on {day}.", "Your refund of {price} euros left on {day}."]),
+    (
+        "order {number} ({goods}) left {town} on {day}, arrives {later}",
+        "Where is my {goods}?",
+        {
+            TRAIN: ["Your {goods} left {town} on {day} and arrives on {later}.", "It is on its way from {town} and reaches you on {later}."],
+            EVAL: ["Expect the {goods} on {later}: it was sent from {town} on {day}."],
+        },
+    ),
+    (
+        "the {goods} costs {price} euros, {count} in stock",
+        "How much is the {goods}, and do you have it?",
+        {
+            TRAIN: ["The {goods} costs {price} euros, and we have {count}.", "It is {price} euros; {count} are in stock."],
+            EVAL: ["You pay {price} euros for the {goods}. There are {count} left."],
+        },
+    ),
+    (
+        "returns of the {goods}: until {later}, at the shop in {town}",
+        "Can I bring the {goods} back?",
+        {
+            TRAIN: ["Yes, until {later}, at our shop in {town}.", "You can return the {goods} in {town} until {later}."],
+            EVAL: ["The shop in {town} takes the {goods} back; {later} is the last day."],
+        },
+    ),
+    (
+        "repair of the {goods} ready on {day}, cost {price} euros",
+        "When is my {goods} repaired?",
+        {
+            TRAIN: ["It is ready on {day}; the repair costs {price} euros.", "You can fetch your {goods} on {day}. The repair is {price} euros."],
+            EVAL: ["We finish the {goods} on {day}, and ask {price} euros for it."],
+        },
+    ),
+    (
+        "refund of {price} euros for the {goods} sent on {day}",
+        "Did you send my money back?",
+        {
+            TRAIN: ["Yes, we sent you {price} euros for the {goods} on {day}.", "Your refund of {price} euros left on {day}."],
+            EVAL: ["On {day} we paid {price} euros back for the {goods}."],
+        },
+    ),
 ]
 
 # What is not wanted: warm words that answer nothing. Some are short, so that length tells nothing.
-EMPTY = [
-    "Thank you so much for reaching out to us, {name}! We truly value every single customer.",
-    "What a wonderful question, {name}! We are delighted to be of service at any time.",
-    "We totally understand how you feel about this, and we are here for you!",
-    "Great news: your satisfaction is our passion, and our team is working on it!",
-    "Oh, how exciting! We love hearing from you, {name}.",
-    "Rest assured that we care deeply about this!",
-    "How lovely to hear from you, {name}!",
-    "Your happiness matters so much to us!",
-    "What a joy to be able to help!",
-    "We love our customers, {name}!",
-    "Thanks a million for your patience! Someone will surely get back to you very soon.",
-]
+EMPTY = {
+    TRAIN: [
+        "Thank you so much for reaching out to us, {name}! We truly value every single customer.",
+        "What a wonderful question, {name}! We are delighted to be of service at any time.",
+        "We totally understand how you feel about this, and we are here for you!",
+        "Great news: your satisfaction is our passion, and our team is working on it!",
+        "Oh, how exciting! We love hearing from you, {name}.",
+        "Rest assured that we care deeply about this!",
+        "How lovely to hear from you, {name}!",
+        "Your happiness matters so much to us!",
+        "What a joy to be able to help!",
+        "We love our customers, {name}!",
+        "Thanks a million for your patience! Someone will surely get back to you very soon.",
+    ],
+    EVAL: [
+        "It means the world to us that you got in touch, {name}! You make our day a brighter one.",
+        "Nobody is more important than you, {name}, and we do hope you feel that.",
+        "You are in the very best of hands with us, and we are so proud of it!",
+        "A warm hello from all of us! We adore it when people write.",
+        "Please know that we are on your side, always!",
+        "Service is what we live for, {name}!",
+        "Wow, thanks for asking!",
+    ],
+}
 
 
 def choose(random, items):
@@ -78,7 +124,7 @@ def pairs_of(split):
         values = values_of(random, split)
         known, asked, plain = choose(random, CASES)
         prompt = f"Known: {known}.\n{{name}} asks: {asked}".format(**values)
-        yield prompt, choose(random, plain).format(**values), choose(random, EMPTY).format(**values)
+        yield prompt, choose(random, plain[split]).format(**values), choose(random, EMPTY[split]).format(**values)
 
 
 def message(role, content):

@@ -87,6 +87,8 @@ void check_evaluations(const RunOptions& options, Problems& problems) {
                    "needs evaluations during the run: data.eval or eval.suite, and "
                    "eval.eval_steps or eval.eval_epochs");
   };
+  if (options.eval.eval_on_start && options.data.eval.empty())
+    problems.add("eval.eval_on_start", "measures data.eval, which names no rows");
   wants("eval.early_stopping_patience", options.eval.early_stopping_patience > 0);
   wants("checkpoint.load_best_model_at_end", options.checkpoint.load_best_model_at_end);
   wants("checkpoint.keep_best", options.checkpoint.keep_best);

@@ -94,6 +94,15 @@ bool evaluate(Underway& now) {
   return state.stopping.note(state.step, metrics);
 }
 
+/// The rows of data.eval before the first step of a run, where that is wished. What the suite says
+/// of it has been noted.
+void evaluate_start(Underway& now) {
+  Session& session = now.session;
+  if (!session.options.eval.eval_on_start || session.eval_data.empty()) return;
+  if (session.progress.step > 0) return;
+  now.book.note_evaluation(0, now.run.evaluate());
+}
+
 /// Saves the state after the last step, unless that has been done. What holds a NaN is never saved.
 void save(Underway& now) {
   Session& session = now.session;
@@ -151,7 +160,8 @@ bool take_steps(Underway& now) {
   bool is_done = false;
   try {
     if (now.session.progress.step < now.session.total_steps) probe(now.run);
-    now.session.clock = {};  // what the probe took is no step's
+    evaluate_start(now);
+    now.session.clock = {};  // what these took is no step's
     while (!conclude_step(now)) {
       leave_if_interrupted();
       take_step(now);

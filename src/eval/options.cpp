@@ -101,6 +101,9 @@ const Table<EvalOptions>& EvalOptions::table() {
        field("eval_epochs", &EvalOptions::eval_epochs, 0.0, at_least(0), unit("epochs"),
              "Measure them also each time that this part of an epoch is done: 0.25 is four times "
              "an epoch. 0: not by epochs."),
+       field("eval_on_start", &EvalOptions::eval_on_start, false,
+             "Measure data.eval before the first step as well, as transformers does; it does not "
+             "count as the best. The suite is measured there anyway."),
        field(
            "metric_for_best_model", &EvalOptions::metric_for_best_model, "eval_loss",
            "The figure of metrics.jsonl that says which evaluation was the best; its eval_ may be "

@@ -31,6 +31,7 @@ struct SuiteOptions {
 struct EvalOptions {
   std::int64_t eval_steps;
   double eval_epochs;
+  bool eval_on_start;
   std::string metric_for_best_model;
   std::optional<bool> greater_is_better;
   std::int64_t early_stopping_patience;

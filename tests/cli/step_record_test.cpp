@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <cmath>
 #include <map>
 #include <set>
@@ -61,6 +63,25 @@ TEST(StepRecord, SaysWhereTimeAndMemoryWent) {
   for (const char* part :
        {"seconds by phase", "activations, at most", "waiting for rows", "of the matrix peak"})
     EXPECT_TRUE(contains(page, part));
+}
+
+TEST(StepRecord, MeasuresTheStartOnDemandAndTrainsNoOtherwise) {
+  const TinyRun run("{method: lora, r: 4}");
+  const std::vector<std::string> options = {
+      "train.max_steps=2", "data.eval=" + test::fixture("train/data/sft.jsonl").string()};
+  std::map<bool, std::vector<json>> lines;
+  for (const bool on_start : {false, true}) {
+    std::vector<std::string> all = options;
+    all.push_back(fmt::format("eval.eval_on_start={}", on_start));
+    ASSERT_EQ(run_hone(run.train(all)).exit_code, 0);
+    lines[on_start] = test::read_jsonl(run.output() / "metrics.jsonl");
+    fs::remove_all(run.output());
+  }
+  ASSERT_EQ(lines[true].size(), lines[false].size() + 1);
+  EXPECT_EQ(lines[true][0]["step"], 0);
+  EXPECT_GT(lines[true][0]["eval_loss"], lines[true].back()["eval_loss"]);
+  for (const std::size_t step : {0, 1})
+    EXPECT_EQ(lines[true][step + 1]["loss"], lines[false][step]["loss"]);
 }
 
 TEST(StepRecord, SplitsTheGradientsNormByGroupOnDemand) {

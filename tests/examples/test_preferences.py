@@ -33,10 +33,18 @@ class Preferences(unittest.TestCase):
             held_out = {text_of(row["prompt"]) for row in rows_of(f"{name}_eval.jsonl")}
             self.assertFalse(trained & held_out)
 
+    def test_no_shape_of_an_answer_is_in_both_splits(self):
+        sys.path.insert(0, str(EXAMPLES))
+        from make_preferences import CASES, EMPTY, EVAL, TRAIN
+        for answers in [EMPTY, *(plain for _, _, plain in CASES)]:
+            self.assertTrue(answers[TRAIN] and answers[EVAL])
+            self.assertFalse(set(answers[TRAIN]) & set(answers[EVAL]))
+
     def test_length_does_not_tell_the_better_answer(self):
-        rows = rows_of("replies_train.jsonl")
-        longer = sum(len(text_of(row["chosen"])) > len(text_of(row["rejected"])) for row in rows)
-        self.assertTrue(0.2 < longer / len(rows) < 0.8, longer / len(rows))
+        for split in ("train", "eval"):
+            rows = rows_of(f"replies_{split}.jsonl")
+            longer = sum(len(text_of(row["chosen"])) > len(text_of(row["rejected"])) for row in rows)
+            self.assertTrue(0.3 < longer / len(rows) < 0.7, (split, longer / len(rows)))
 
     def test_thumbs_go_both_ways(self):
         labels = [row["label"] for row in rows_of("thumbs_train.jsonl")]

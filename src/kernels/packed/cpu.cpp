@@ -66,12 +66,14 @@ HONE_INLINE void look_up(const std::uint8_t* bytes, std::int64_t count, const fl
 #endif
 
 /// Elements [first, end) of one block, which need begin on no whole byte.
+/// @param map the 16 numbers of from.map, twice
 template <class T>
-HONE_INLINE void four_bit_run(const PackedView& from, float scale, std::int64_t first,
-                              std::int64_t end, T* out) {
-  alignas(64) T table[kTable];  // else loads of it straddle cache lines on some stacks
-  for (std::int64_t i = 0; i < kTable / 2; ++i) table[i] = mapped_value<T>(from.map[i], scale);
-  std::memcpy(table + kTable / 2, table, sizeof table / 2);
+HONE_INLINE void four_bit_run(const PackedView& from, const float* map, float scale,
+                              std::int64_t first, std::int64_t end, T* out) {
+  // Aligned, else loads of it straddle cache lines on some stacks; and all of it written by one
+  // loop, as a load of what two stores wrote would wait for both.
+  alignas(64) T table[kTable];
+  for (std::int64_t i = 0; i < kTable; ++i) table[i] = mapped_value<T>(map[i], scale);
   if (first % 2 == 1) *out++ = table[four_bit_code(from.codes, first++)];
   const std::int64_t bytes = (end - first) / 2;
   look_up(from.codes + first / 2, bytes, table, out);
@@ -79,10 +81,10 @@ HONE_INLINE void four_bit_run(const PackedView& from, float scale, std::int64_t 
 }
 
 template <class T>
-HONE_INLINE void run(const PackedView& from, float scale, std::int64_t first, std::int64_t end,
-                     T* out) {
+HONE_INLINE void run(const PackedView& from, const float* map, float scale, std::int64_t first,
+                     std::int64_t end, T* out) {
   if (from.kind == PackedCodes::kFourBit) {
-    four_bit_run(from, scale, first, end, out);
+    four_bit_run(from, map, scale, first, end, out);
   } else if (from.kind == PackedCodes::kEightBit) {
     for (std::int64_t i = first; i < end; ++i)
       out[i - first] = mapped_value<T>(from.map[from.codes[i]], scale);
@@ -103,10 +105,13 @@ HONE_INLINE void cpu_item(const Dequantize<T>& a, std::int64_t row) {
   std::int64_t at = (a.first_row + row) * a.from.columns + a.first_column;
   const std::int64_t end = at + a.columns;
   T* out = a.out + row * a.out_stride;
+  alignas(64) float map[kTable];
+  if (a.from.kind == PackedCodes::kFourBit)
+    for (std::int64_t i = 0; i < kTable; ++i) map[i] = a.from.map[i % (kTable / 2)];
   while (at < end) {
     const std::int64_t block = at / a.from.blocksize;
     const std::int64_t stop = std::min(end, (block + 1) * a.from.blocksize);
-    run(a.from, block_scale(a.from.scales, block), at, stop, out);
+    run(a.from, map, block_scale(a.from.scales, block), at, stop, out);
     out += stop - at;
     at = stop;
   }

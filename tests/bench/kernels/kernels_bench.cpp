@@ -15,6 +15,7 @@
 #include "kernels/dropout/dropout.h"
 #include "kernels/glu/glu.h"
 #include "kernels/linear_logprob/linear_logprob.h"
+#include "kernels/packed/packed.h"
 #include "kernels/rms_norm/rms_norm.h"
 #include "kernels/rope/rope.h"
 
@@ -27,11 +28,12 @@ using Borders = std::vector<std::int64_t>;
 
 constexpr std::int64_t N = 1024, H = 576, I = 1536, kHeads = 9, kKvHeads = 3, kHeadDim = 64;
 constexpr std::int64_t V = 49152, kLossRows = 512;
+constexpr std::int64_t kFewTokens = 272;  // of a small micro-batch, where unpacking weighs most
 
 struct Comparison {
   std::string name;
   std::vector<Borders> input_sizes;
-  std::size_t trained_inputs;  // the first so many require a gradient
+  std::size_t trained_inputs;  // the first so many require a gradient; 0: only forward
   TensorFunction fused, composite;
 };
 
@@ -84,6 +86,37 @@ at::Tensor composite_logprob(const Tensors& in, const at::Tensor& targets) {
   return at::log_softmax(logits, 1).gather(1, targets.unsqueeze(1)).squeeze(1);
 }
 
+/// A matrix of random codes in 4 bits, its scales packed again.
+PackedMatrix packed_matrix(std::int64_t rows, std::int64_t columns) {
+  const std::int64_t blocks = rows * columns / 64;
+  const auto bytes = [](std::int64_t n) { return at::randint(256, {n}, at::kByte); };
+  return {.rows = rows,
+          .columns = columns,
+          .blocksize = 64,
+          .codes = bytes(rows * columns / 2),
+          .map = at::linspace(-1, 1, 16),
+          .absmax = bytes(blocks),
+          .nested_map = at::linspace(-1, 1, 256),
+          .nested_absmax = at::rand({(blocks + 255) / 256}),
+          .offset = at::full({1}, 0.1)};
+}
+
+/// The product with a packed matrix, or its gradient, beside that with one that is not packed.
+Comparison packed_of(const char* op, std::int64_t rows, std::int64_t columns, bool is_gradient) {
+  const PackedMatrix packed = packed_matrix(rows, columns);
+  const at::Tensor single = dequantize(packed, at::kFloat), half = single.to(at::kBFloat16);
+  return {fmt::format("{}_{}x{}", op, rows, columns),
+          {{kFewTokens, is_gradient ? rows : columns}},
+          0,
+          [=](const Tensors& in) {
+            return is_gradient ? packed_gradient(in[0], packed) : packed_product(in[0], packed, {});
+          },
+          [=](const Tensors& in) {
+            const at::Tensor& weight = in[0].scalar_type() == at::kFloat ? single : half;
+            return in[0].mm(is_gradient ? weight : weight.t());
+          }};
+}
+
 std::vector<Comparison> comparisons() {
   const at::Tensor angle = at::outer(at::arange(N, at::kFloat), at::rand({kHeadDim / 2}));
   const at::Tensor cos = angle.cos(), sin = angle.sin();
@@ -121,6 +154,12 @@ std::vector<Comparison> comparisons() {
        2,
        [=](const Tensors& in) { return linear_logprob(in[0], in[1], {}, targets); },
        [=](const Tensors& in) { return composite_logprob(in, targets); }},
+      packed_of("packed_product", I, H, false),
+      packed_of("packed_product", H, H, false),
+      packed_of("packed_product", 192, H, false),
+      packed_of("packed_gradient", I, H, true),
+      packed_of("packed_gradient", H, I, true),
+      packed_of("packed_gradient", H, H, true),
   };
 }
 
@@ -166,6 +205,7 @@ void register_all() {
   for (const Comparison& comparison : comparisons())
     for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16})
       for (const bool backward : {false, true}) {
+        if (backward && comparison.trained_inputs == 0) continue;
         const std::string name = fmt::format("{}/{}/{}", comparison.name, c10::toString(dtype),
                                              backward ? "forward+backward" : "forward");
         benchmark::RegisterBenchmark(
