@@ -5,6 +5,7 @@
 
 #include "engine/document_logps.h"
 #include "engine/optimizer_step.h"
+#include "engine/pair_tally.h"
 #include "trainers/dpo/pairs.h"
 
 namespace hone::dpo {
@@ -29,7 +30,7 @@ loss::DpoSettings settings_of(const engine::DpoOptions& options) {
 /// [P] how likely the policy itself is to give both answers (WPO).
 Tensor policy_weights(const model::Decoder& decoder, const engine::DeviceBatch& batch,
                       const engine::ResponseLogps& policy) {
-  const Tensor expected = engine::token_spread(decoder, policy.hidden_NH, batch).log_sum_squares_M;
+  const Tensor expected = engine::log_sum_squares(decoder, policy.hidden_NH, batch);
   const Tensor mean =
       engine::sums_by_document(policy.tokens_M.detach() - expected, batch) / batch.counts_D;
   return loss::wpo_weights(mean.view({-1, 2}).select(1, 0), mean.view({-1, 2}).select(1, 1));
@@ -66,7 +67,8 @@ engine::StepReport DpoTrainer::step(std::int64_t step) {
   }
 
   // 2. L = mean over the step's pairs of −log σ(β [log π_w/ref_w − log π_l/ref_l]), or its kin.
-  PairTally tally;
+  engine::PairTally tally;
+  engine::EntropyTally entropy;
   auto next = reference_logps.begin();
   engine::StepReport report =
       engine::optimizer_step(session, step, rows, [&](const engine::DeviceBatch& batch) {
@@ -74,12 +76,14 @@ engine::StepReport DpoTrainer::step(std::int64_t step) {
         const loss::PairLogps logps = pair_logps(policy.sums_D, *next++, batch);
         const loss::PairLosses of_pairs = loss::dpo_loss(logps, settings);
         tally.add(logps, of_pairs);
+        entropy.add(policy.entropy_M);
         const Tensor losses = dpo.use_weighting
                                   ? of_pairs.losses * policy_weights(session.decoder, batch, policy)
                                   : of_pairs.losses;
         return losses.sum() / pairs;
       });
-  const report::Metrics metrics = tally.metrics();
+  report::Metrics metrics = tally.metrics();
+  metrics.emplace_back("entropy", entropy.mean());
   report.add(metrics);
   if (step == engine::kProbeStep) return report;
   if (report.verdict == engine::Verdict::kUpdate) alarms.watch(step, metrics, dpo.beta);
@@ -96,7 +100,7 @@ report::Metrics DpoTrainer::evaluate() {
   // All pairs' log-probabilities first: then the loss is one mean over them, whatever its kind.
   std::vector<loss::PairLogps> parts;
   std::vector<Tensor> weights;
-  double entropy = 0, tokens = 0;
+  engine::EntropyTally entropy;
   engine::for_each_batch(
       session.eval_data, options.eval.tokens_per_device_batch, [&](const datasets::Batch& rows) {
         const engine::DeviceBatch batch = engine::to_device(rows, session.decoder.device());
@@ -105,20 +109,17 @@ report::Metrics DpoTrainer::evaluate() {
             pair_logps(policy.sums_D, reference.logps(rows, engine::RowsOf::kEval), batch));
         if (options.dpo.use_weighting)
           weights.push_back(policy_weights(session.decoder, batch, policy));
-        entropy += engine::token_spread(session.decoder, policy.hidden_NH, batch)
-                       .entropy_M.sum()
-                       .item<double>();
-        tokens += static_cast<double>(batch.rows_M.size(0));
+        entropy.add(policy.entropy_M);
       });
   const loss::PairLogps all = joined(parts);
   const loss::PairLosses losses = loss::dpo_loss(all, settings_of(options.dpo));
   const Tensor weighed = weights.empty() ? losses.losses : losses.losses * torch::cat(weights);
-  PairTally tally;
+  engine::PairTally tally;
   tally.add(all, losses);
   report::Metrics metrics = {{"eval_loss", weighed.mean().item<double>()}};
   const report::Metrics more = tally.metrics("eval_");
   metrics.insert(metrics.end(), more.begin(), more.end());
-  metrics.emplace_back("eval_entropy", entropy / tokens);
+  metrics.emplace_back("eval_entropy", entropy.mean());
   return metrics;
 }
 
