@@ -6,6 +6,7 @@
 #include "engine/document_logps.h"
 #include "engine/optimizer_step.h"
 #include "engine/pair_tally.h"
+#include "engine/prefix_sharing.h"
 #include "trainers/dpo/pairs.h"
 
 namespace hone::dpo {
@@ -70,8 +71,9 @@ engine::StepReport DpoTrainer::step(std::int64_t step) {
   engine::PairTally tally;
   engine::EntropyTally entropy;
   auto next = reference_logps.begin();
-  engine::StepReport report =
-      engine::optimizer_step(session, step, rows, [&](const engine::DeviceBatch& batch) {
+  engine::StepReport report = engine::optimizer_step(
+      session, step, rows,
+      [&](const engine::DeviceBatch& batch) {
         const engine::ResponseLogps policy = engine::response_logps(session.decoder, batch);
         const loss::PairLogps logps = pair_logps(policy.sums_D, *next++, batch);
         const loss::PairLosses of_pairs = loss::dpo_loss(logps, settings);
@@ -81,7 +83,8 @@ engine::StepReport DpoTrainer::step(std::int64_t step) {
                                   ? of_pairs.losses * policy_weights(session.decoder, batch, policy)
                                   : of_pairs.losses;
         return losses.sum() / pairs;
-      });
+      },
+      shares_prompts);
   report::Metrics metrics = tally.metrics();
   metrics.emplace_back("entropy", entropy.mean());
   report.add(metrics);
@@ -103,7 +106,8 @@ report::Metrics DpoTrainer::evaluate() {
   engine::EntropyTally entropy;
   engine::for_each_batch(
       session.eval_data, options.eval.tokens_per_device_batch, [&](const datasets::Batch& rows) {
-        const engine::DeviceBatch batch = engine::to_device(rows, session.decoder.device());
+        const engine::DeviceBatch batch =
+            engine::to_device(rows, session.decoder.device(), shares_prompts);
         const engine::ResponseLogps policy = engine::response_logps(session.decoder, batch);
         parts.push_back(
             pair_logps(policy.sums_D, reference.logps(rows, engine::RowsOf::kEval), batch));
@@ -127,8 +131,10 @@ ExitCode run(const config::Loaded<engine::RunOptions>& config, const engine::Pla
              const engine::ResumeRequest& resume) {
   check_cut(config.options);
   engine::Session session = engine::open_session(config, placement);
-  engine::Reference reference(session, config, config.options.dpo.sync_ref_model);
-  return engine::run_training(DpoTrainer{session, reference}, resume);
+  const bool shares = engine::shares_prompts(session, session.options.dpo.prefix_sharing);
+  engine::Reference reference(
+      session, config, {.follows = session.options.dpo.sync_ref_model, .shares_prompts = shares});
+  return engine::run_training(DpoTrainer{session, reference, shares}, resume);
 }
 
 }  // namespace hone::dpo
