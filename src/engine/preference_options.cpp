@@ -94,8 +94,9 @@ const Table<DpoOptions>& DpoOptions::table() {
       {field("loss_type", &O::loss_type, {"sigmoid"}, kScalarOrList,
              "One loss or several, whose weighted sum is taken: sigmoid, hinge, ipo, robust, "
              "exo_pair, nca_pair, bco_pair, sppo_hard, aot, aot_unpaired, apo_zero, apo_down, "
-             "discopop, sigmoid_norm, sft. aot compares the pairs of a micro-batch with one "
-             "another."),
+             "discopop, sigmoid_norm, sft. aot and aot_unpaired compare the pairs of an "
+             "optimizer step with one another; where it is cut into micro-batches, these are "
+             "computed once more."),
        field("loss_weights", &O::loss_weights, {}, "One weight for each loss_type; []: 1 each."),
        field("beta", &O::beta, 0.1, above(0),
              "How much a nat of difference from the reference is worth."),
