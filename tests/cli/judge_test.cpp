@@ -47,28 +47,35 @@ class JudgeVerb : public testing::Test {
     return more;
   }
 
-  /// log p(A) − log p(B) behind that text as a question.
-  double log_odds(const std::string& text) const {
-    const json conversation = {{"messages", {{{"role", "user"}, {"content", text}}}}};
-    const json rendered = rows_of(run_hone({"data", "render", "--tokenizer", model_.string(),
-                                            "--input", lines("ask.jsonl", {conversation}),
-                                            "--add-generation-prompt", "--tokens"}))
-                              .at(0);
+  /// log p(A) − log p(B) behind each of the texts as a question.
+  std::vector<double> log_odds(const std::vector<std::string>& texts) const {
+    std::vector<json> conversations;
+    for (const std::string& text : texts) {
+      const json message = {{"role", "user"}, {"content", text}};
+      conversations.push_back({{"messages", json::array({message})}});
+    }
+    const std::vector<json> rendered = rows_of(
+        run_hone({"data", "render", "--tokenizer", model_.string(), "--input",
+                  lines("ask.jsonl", conversations), "--add-generation-prompt", "--tokens"}));
     const std::vector<json> words =
         rows_of(run_hone({"tokenize", "--tokenizer", model_.string(), "--no-special", "--input",
                           lines("words.jsonl", {{{"text", "A"}}, {{"text", "B"}}})}));
     std::vector<json> documents;
-    for (const json& word : words) {
-      EXPECT_EQ(word["ids"].size(), 1u);
-      json ids = rendered["ids"];
-      ids.push_back(word["ids"][0]);
-      documents.push_back({{"input_ids", ids}});
-    }
+    for (const json& question : rendered)
+      for (const json& word : words) {
+        EXPECT_EQ(word["ids"].size(), 1u);
+        json ids = question["ids"];
+        ids.push_back(word["ids"][0]);
+        documents.push_back({{"input_ids", ids}});
+      }
     const std::vector<json> said =
         rows_of(run_hone({"logprobs", "--model", model_.string(), "--dtype", "fp32", "--input",
                           lines("documents.jsonl", documents)}));
-    return said.at(0)["logprobs"].back().get<double>() -
-           said.at(1)["logprobs"].back().get<double>();
+    std::vector<double> odds;
+    for (std::size_t i = 0; i + 1 < said.size(); i += 2)
+      odds.push_back(said[i]["logprobs"].back().get<double>() -
+                     said[i + 1]["logprobs"].back().get<double>());
+    return odds;
   }
 
   fs::path output() const { return folder_ / "made.jsonl"; }
@@ -92,14 +99,19 @@ TEST_F(JudgeVerb, SaysWhatItsLogprobsSayInBothOrders) {
   const json summary = rows_of(prefer(asked, judged({"--on-flip", "mark"}))).at(0);
   const std::vector<json> made = read_jsonl(output());
   ASSERT_EQ(made.size(), asked.size());
+  std::vector<std::string> texts;  // of each row, in its order and swapped
+  for (const json& row : asked) {
+    const std::string prompt = row["prompt"], a = row["answers"][0], b = row["answers"][1];
+    texts.push_back(prompt + " | " + a + " | " + b + " |");
+    texts.push_back(prompt + " | " + b + " | " + a + " |");
+  }
+  const std::vector<double> expected = log_odds(texts);
+  ASSERT_EQ(expected.size(), texts.size());
   int agreed = 0, first_taken = 0;
   for (std::size_t i = 0; i < asked.size(); ++i) {
     const std::string prompt = asked[i]["prompt"], a = asked[i]["answers"][0],
                       b = asked[i]["answers"][1];
-    const auto ask = [&](const std::string& first, const std::string& second) {
-      return log_odds(prompt + " | " + first + " | " + second + " |");
-    };
-    const double in_order = ask(a, b), swapped = ask(b, a);
+    const double in_order = expected[2 * i], swapped = expected[2 * i + 1];
     const bool agrees = (in_order > 0) != (swapped > 0), a_won = in_order - swapped > 0;
     agreed += agrees;
     first_taken += (in_order > 0) + (swapped > 0);
@@ -123,7 +135,7 @@ TEST_F(JudgeVerb, SaysWhatItsLogprobsSayInBothOrders) {
   EXPECT_EQ(dropped["undecided"], 10 - agreed);
   std::vector<json> kept;
   for (const json& row : made)
-    if (row["judge"]["agreed"]) kept.push_back(row);
+    if (row["judge"]["agreed"].get<bool>()) kept.push_back(row);
   EXPECT_EQ(read_jsonl(output()), kept);
 }
 
@@ -145,7 +157,7 @@ TEST_F(JudgeVerb, TakesAnswersAsTheyAre) {
                 .exit_code,
             0);
   const json made = read_jsonl(output()).at(0);
-  const double in_order = log_odds("q | " + sly + " | plain |");
+  const double in_order = log_odds({"q | " + sly + " | plain |"}).at(0);
   const double sign = made["chosen"] == sly ? 1 : -1;
   EXPECT_NEAR(made["judge"]["log_odds"][0].get<double>(), sign * in_order, 1e-5);
 }
@@ -167,12 +179,12 @@ TEST_F(JudgeVerb, RefusesWhatItCannotJudge) {
   const std::vector<json> rows = questions();
   EXPECT_TRUE(contains(refused(rows, {}), "need a judge"));
   EXPECT_TRUE(contains(refused(rows, {"--on-flip", "mark"}), "--on-flip mark: needs --model"));
-  EXPECT_TRUE(contains(refused(rows, judged({"--words", "A,AB"})), "cannot be told apart"));
+  EXPECT_TRUE(contains(refused(rows, judged({"--words", "A,A"})), "cannot be told apart"));
   const std::string edit =
       refused({{{"prompt", "q"}, {"original", "a"}, {"edited", "b"}}}, judged());
   EXPECT_TRUE(contains(edit, "`edited`"));
   const std::string longer =
-      refused({rows[0], {{"prompt", std::string(3000, 'x')}, {"answers", {"a", "b"}}}}, judged());
+      refused({rows[0], {{"prompt", std::string(20000, 'x')}, {"answers", {"a", "b"}}}}, judged());
   EXPECT_TRUE(contains(longer, "rows.jsonl:2"));
   EXPECT_TRUE(contains(longer, "the judge reads 256"));
   folder_.write("question.txt", "{prompt} {first}?");
