@@ -1,18 +1,19 @@
 // Putting an adapter onto a model, and taking it off.
 
 #include "adapters/adapter.h"
+#include "adapters/dropout_probability.h"
 #include "adapters/token_rows.h"
 #include "base/error.h"
 
 namespace hone::adapters {
-namespace {
 
-/// The probability of dropout, whatever PEFT's config of this method calls it.
 double dropout_of(const Settings& settings) {
   for (const char* key : {"lora_dropout", "vera_dropout", "vblora_dropout"})
     if (settings.says(key)) return settings.get<double>(key);
   return 0;
 }
+
+namespace {
 
 void attach_module(const Adapter& adapter, const AdaptedModule& module, model::Decoder& decoder,
                    const std::shared_ptr<const DropoutState>& dropout_state) {

@@ -16,7 +16,7 @@ constexpr DataVerb kDataVerbs[] = {
      declare_data_inspect},
     {"build", "Tokenise rows once, into the cache that runs read them from.", declare_data_build},
     {"convert", "Rows of one format or container into another.", declare_data_convert},
-    {"prefer", "Edits, regenerations, thumbs and verdicts into rows of preference.",
+    {"prefer", "Edits, regenerations, thumbs, and a judge's verdicts into rows of preference.",
      declare_data_prefer},
     {"split", "Rows into those to train on and those to evaluate on.", declare_data_split},
     {"sample", "A number of rows, drawn at random.", declare_data_sample},

@@ -102,6 +102,14 @@ DeviceBatch to_device(const datasets::Batch& batch, torch::Device device, bool s
           .ends_D = put(ends, i64)};
 }
 
+std::int64_t stream_tokens(const datasets::Batch& batch, bool share_prompts) {
+  std::int64_t tokens = batch.tokens();
+  if (!share_prompts) return tokens;
+  for (std::size_t r = 0; r < batch.prompts.size(); ++r)
+    tokens -= batch.prompts[r] * (batch.cu_rows[r + 1] - batch.cu_rows[r] - 1);
+  return tokens;
+}
+
 void for_each_batch(const datasets::Dataset& data, std::int64_t tokens_per_batch,
                     const std::function<void(const datasets::Batch&)>& use) {
   const datasets::Sampler sampler(data.lengths(),

@@ -29,6 +29,9 @@ struct DeviceBatch {
 DeviceBatch to_device(const datasets::Batch& batch, torch::Device device,
                       bool share_prompts = false);
 
+/// Tokens of the stream that to_device makes of a batch.
+std::int64_t stream_tokens(const datasets::Batch& batch, bool share_prompts);
+
 /// Gives all rows of a data set, in their order, in batches of about so many tokens.
 void for_each_batch(const datasets::Dataset& data, std::int64_t tokens_per_batch,
                     const std::function<void(const datasets::Batch&)>& use);

@@ -1,6 +1,5 @@
 #include "engine/document_logps.h"
 
-#include <algorithm>
 #include <vector>
 
 #include "model/head.h"
@@ -19,22 +18,27 @@ Tensor sums_by_document(const Tensor& values_M, const DeviceBatch& batch) {
 
 ResponseLogps response_logps(const model::Decoder& decoder, const DeviceBatch& batch) {
   const Tensor hidden = model::hidden_states(decoder, batch.tokens);
-  const Tensor logps = model::token_logps(decoder, hidden, batch.rows_M, batch.targets_M);
-  return {logps, sums_by_document(logps * batch.weights_M, batch), hidden};
+  const model::TokenLogps tokens =
+      model::token_logps_and_entropy(decoder, hidden, batch.rows_M, batch.targets_M);
+  return {tokens.logps_M, sums_by_document(tokens.logps_M * batch.weights_M, batch),
+          tokens.entropy_M, hidden};
 }
 
-TokenSpread token_spread(const model::Decoder& decoder, const Tensor& hidden_NH,
-                         const DeviceBatch& batch) {
+void EntropyTally::add(const Tensor& entropy_M) {
+  sum_ += entropy_M.sum(torch::kFloat64).item<double>();
+  tokens_ += static_cast<double>(entropy_M.size(0));
+}
+
+Tensor log_sum_squares(const model::Decoder& decoder, const Tensor& hidden_NH,
+                       const DeviceBatch& batch) {
   const torch::NoGradGuard no_grad;
-  std::vector<Tensor> log_sum_squares, entropies;
-  for (std::int64_t begin = 0; begin < batch.rows_M.size(0); begin += kRowsAtOnce) {
-    const std::int64_t end = std::min(begin + kRowsAtOnce, batch.rows_M.size(0));
-    const Tensor rows = hidden_NH.index_select(0, batch.rows_M.slice(0, begin, end));
+  std::vector<Tensor> chunks;
+  for (const Tensor& rows_of_chunk : batch.rows_M.split(kRowsAtOnce)) {
+    const Tensor rows = hidden_NH.index_select(0, rows_of_chunk);
     const Tensor logps = torch::log_softmax(model::logits(decoder, rows), -1);
-    log_sum_squares.push_back(torch::logsumexp(logps * 2, -1));
-    entropies.push_back(-(logps.exp() * logps).sum(-1));
+    chunks.push_back(torch::logsumexp(logps * 2, -1));
   }
-  return {torch::cat(log_sum_squares), torch::cat(entropies)};
+  return torch::cat(chunks);
 }
 
 }  // namespace hone::engine

@@ -11,6 +11,7 @@ namespace hone::engine {
 struct ResponseLogps {
   Tensor tokens_M;   ///< f32, log-probability of each weighed token, in nats
   Tensor sums_D;     ///< f32, of each document, each token times its weight
+  Tensor entropy_M;  ///< f32, of the distribution that each of them is of; no gradient
   Tensor hidden_NH;  ///< what the head said it from
 };
 
@@ -21,12 +22,20 @@ ResponseLogps response_logps(const model::Decoder& decoder, const DeviceBatch& b
 /// @param values_M [M]; @return [D], gradient flows; the same on every run, whatever the device
 Tensor sums_by_document(const Tensor& values_M, const DeviceBatch& batch);
 
-/// What the model itself expects to pay at the weighed tokens, without gradient: their log Σ p²
-/// over the vocabulary, and the entropy −Σ p log p, [M] f32 each. Logits exist in chunks alone.
-struct TokenSpread {
-  Tensor log_sum_squares_M, entropy_M;
+/// The mean entropy of the answers' tokens of several batches.
+class EntropyTally {
+ public:
+  void add(const Tensor& entropy_M);
+  double mean() const { return sum_ / tokens_; }
+
+ private:
+  double sum_ = 0, tokens_ = 0;
 };
-TokenSpread token_spread(const model::Decoder& decoder, const Tensor& hidden_NH,
-                         const DeviceBatch& batch);
+
+/// log Σ p² over the vocabulary at the weighed tokens, without gradient: how likely the model finds
+/// what it would say itself. Logits exist in chunks alone.
+/// @return [M] f32
+Tensor log_sum_squares(const model::Decoder& decoder, const Tensor& hidden_NH,
+                       const DeviceBatch& batch);
 
 }  // namespace hone::engine

@@ -69,9 +69,10 @@ StepReport optimizer_step(Session& session, std::int64_t step, const datasets::S
   adapters::DropoutState& dropout = *session.trainable.dropout;
   dropout.training = true;
   dropout.step = static_cast<std::uint64_t>(step);
+  dropout.first_row = 0;
   for (const datasets::Batch& micro_batch : rows.micro_batches) {
-    dropout.first_row = static_cast<std::uint64_t>(report.tokens);
     report.loss += backward_of(micro_batch, session, step, loss_of, share_prompts);
+    dropout.first_row += static_cast<std::uint64_t>(stream_tokens(micro_batch, share_prompts));
     note_documents(micro_batch, report);
     report.tokens += micro_batch.tokens();
     report.trained_tokens += micro_batch.trained_tokens();

@@ -27,6 +27,13 @@ constexpr const char* kCacheHelp =
     "~/.cache/hone/reference), or a folder. They are found by the content of model, adapter and "
     "tokenised rows, so they are never out of date; beta and the loss may change.";
 
+constexpr std::string_view kPrefixSharingHelp =
+    "Whether the prompt of a pair is computed once for both answers, which gives the same numbers "
+    "sooner. auto: where nothing tells the prompts of two documents apart, which a rope that looks "
+    "at a document's length, adapter.lora_dropout and train.neftune_noise_alpha do. always: with "
+    "dropout too, which is drawn once for both answers; refused with the others. never: both "
+    "documents are computed whole.";
+
 void check_weights(const DpoOptions& options, Problems& problems) {
   if (options.loss_type.empty()) problems.add("loss_type", "names no loss");
   std::vector<std::string> names;
@@ -54,11 +61,6 @@ void check_sync(const DpoOptions& options, Problems& problems) {
                  "cannot keep what a reference says that changes; leave it off with "
                  "sync_ref_model");
 }
-
-constexpr std::string_view kPrefixSharingHelp =
-    "Whether the prompt of a pair is computed once for both answers, which gives the same numbers "
-    "sooner. auto: where the model's rope does not look at a document's length. always: refused "
-    "where it does. never: both documents are computed whole.";
 
 void check_reward(const RewardOptions& options, Problems& problems) {
   if (options.loss_type != "bradley_terry" && options.center_rewards_coefficient != 0)
@@ -92,8 +94,9 @@ const Table<DpoOptions>& DpoOptions::table() {
       {field("loss_type", &O::loss_type, {"sigmoid"}, kScalarOrList,
              "One loss or several, whose weighted sum is taken: sigmoid, hinge, ipo, robust, "
              "exo_pair, nca_pair, bco_pair, sppo_hard, aot, aot_unpaired, apo_zero, apo_down, "
-             "discopop, sigmoid_norm, sft. aot compares the pairs of a micro-batch with one "
-             "another."),
+             "discopop, sigmoid_norm, sft. aot and aot_unpaired compare the pairs of an "
+             "optimizer step with one another; where it is cut into micro-batches, these are "
+             "computed once more."),
        field("loss_weights", &O::loss_weights, {}, "One weight for each loss_type; []: 1 each."),
        field("beta", &O::beta, 0.1, above(0),
              "How much a nat of difference from the reference is worth."),
@@ -123,6 +126,8 @@ const Table<DpoOptions>& DpoOptions::table() {
              "The policy's share in what the reference becomes."),
        field("ref_model_sync_steps", &O::ref_model_sync_steps, 512, at_least(1),
              unit("optimizer steps"), "How often it follows."),
+       field("prefix_sharing", &O::prefix_sharing, "auto", choices({"auto", "always", "never"}),
+             kPrefixSharingHelp),
        check<O>("loss_type names losses, with a weight for each.", check_weights),
        check<O>("A reference that follows the policy is one that can.", check_sync)});
   return table;

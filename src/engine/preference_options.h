@@ -35,6 +35,7 @@ struct DpoOptions {
   bool sync_ref_model;
   double ref_model_mixup_alpha;
   std::int64_t ref_model_sync_steps;
+  std::string prefix_sharing;
 
   static const config::Table<DpoOptions>& table();
 };

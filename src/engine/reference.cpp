@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "engine/document_logps.h"
 #include "engine/load_options.h"
+#include "engine/prefix_sharing.h"
 #include "model/load.h"
 #include "model/weights.h"
 
@@ -24,7 +25,8 @@ model::Decoder load_other(const std::string& name, const Session& session) {
 
 }  // namespace
 
-Reference::Reference(Session& session, const config::Loaded<RunOptions>& config, bool follows)
+Reference::Reference(Session& session, const config::Loaded<RunOptions>& config,
+                     const ReferenceUse& use)
     : device_(session.decoder.device()) {
   const RunOptions& options = session.options;
   const auto wanted = reference_options(options);
@@ -35,13 +37,14 @@ Reference::Reference(Session& session, const config::Loaded<RunOptions>& config,
              "{}.reference: initial_adapter needs an adapter, and adapter.method is {}; base is "
              "the model as it was at the start",
              options.train.method, options.adapter.method);
-  HONE_CHECK(ConfigError, !is_adapter || !follows || what_ == "initial_adapter",
+  HONE_CHECK(ConfigError, !is_adapter || !use.follows || what_ == "initial_adapter",
              "{}.sync_ref_model: the base has no adapter that could follow; set "
              "reference: initial_adapter",
              options.train.method);
   if (what_ == "none") return;
   decoder_ = session.base ? *session.base : load_other(what_, session);
-  if (what_ == "initial_adapter" || follows) {
+  shares_prompts_ = use.shares_prompts && can_share_prompts(decoder_->spec, session);
+  if (what_ == "initial_adapter" || use.follows) {
     // What training began with, once more: the same options and seed give the same numbers.
     own_ = make_trainable(*decoder_, options.adapter, config.given,
                           {.added_ids = session.text.added_ids(),
@@ -49,7 +52,7 @@ Reference::Reference(Session& session, const config::Loaded<RunOptions>& config,
                            .seed = static_cast<std::uint64_t>(options.train.seed)});
     for (optim::Parameter& parameter : own_->parameters) parameter.tensor.requires_grad_(false);
   }
-  if (follows)
+  if (use.follows)
     for (const optim::Parameter& parameter : own_->parameters)
       session.state.emplace_back("reference." + parameter.name, parameter.tensor);
 
@@ -69,6 +72,7 @@ Reference::Reference(Session& session, const config::Loaded<RunOptions>& config,
   eval_cache_ = open(session.eval_data);
 }
 
+// Neither the batches' size nor shared prompts are part of it: they change numbers by rounding.
 std::string Reference::identity(const Session& session) {
   const bool is_other = !session.base.has_value();
   const model::RopeScalingOptions& rope = session.options.model.rope_scaling;
@@ -102,7 +106,7 @@ std::vector<float> Reference::all_of(const datasets::Dataset& data,
 
 Tensor Reference::computed(const datasets::Batch& batch) const {
   const torch::NoGradGuard no_grad;
-  return response_logps(*decoder_, to_device(batch, device_)).sums_D;
+  return response_logps(*decoder_, to_device(batch, device_, shares_prompts_)).sums_D;
 }
 
 Tensor Reference::logps(const datasets::Batch& batch, RowsOf rows) const {

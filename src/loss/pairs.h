@@ -7,9 +7,11 @@ namespace hone::loss {
 /// Log-probabilities of the two answers of P pairs: sums over the response's tokens, in nats.
 /// Gradient flows through the policy's.
 struct PairLogps {
-  torch::Tensor chosen, rejected;                ///< [P] f32, under the policy
-  torch::Tensor ref_chosen, ref_rejected;        ///< [P] f32, under the reference
-  torch::Tensor chosen_tokens, rejected_tokens;  ///< [P] f32, response tokens of each answer, ≥ 1
+  torch::Tensor chosen, rejected;  ///< [P] f32, under the policy
+  /// [P] f32, under the reference; undefined where the method has none
+  torch::Tensor ref_chosen = {}, ref_rejected = {};
+  /// [P] f32, response tokens of each answer, ≥ 1; undefined where the method does not ask
+  torch::Tensor chosen_tokens = {}, rejected_tokens = {};
   /// [P] f32, by how much the chosen answer's reward is to be the higher one; undefined: 0
   torch::Tensor margins = {};
 };

@@ -10,6 +10,13 @@ namespace {
 /// Rows whose logits exist at a time, where the head's own cap stands between product and mean.
 constexpr std::int64_t kChunk = 256;
 
+kernels::LinearLogprobOptions shape_of_logits(const Spec& spec) {
+  kernels::LinearLogprobOptions options;
+  options.logit_scale = 1 / spec.logits_scaling;
+  options.softcap = spec.final_logit_softcapping;
+  return options;
+}
+
 /// What the spec makes of products with the head.
 Tensor finish_logits(const Spec& spec, const Tensor& products) {
   const Tensor scaled = spec.logits_scaling == 1 ? products : products / spec.logits_scaling;
@@ -34,11 +41,16 @@ Tensor mean_logits(const Spec& spec, const Tensor& rows_MH, const Tensor& weight
 
 Tensor token_logps(const Decoder& decoder, const Tensor& hidden_NH, const Tensor& rows_M,
                    const Tensor& targets_M) {
-  kernels::LinearLogprobOptions options;
-  options.logit_scale = 1 / decoder.spec.logits_scaling;
-  options.softcap = decoder.spec.final_logit_softcapping;
   return kernels::linear_logprob(hidden_NH.index_select(0, rows_M), decoder.head_weight(),
-                                 std::nullopt, targets_M, options);
+                                 std::nullopt, targets_M, shape_of_logits(decoder.spec));
+}
+
+TokenLogps token_logps_and_entropy(const Decoder& decoder, const Tensor& hidden_NH,
+                                   const Tensor& rows_M, const Tensor& targets_M) {
+  const auto both =
+      kernels::linear_logprob_and_entropy(hidden_NH.index_select(0, rows_M), decoder.head_weight(),
+                                          std::nullopt, targets_M, shape_of_logits(decoder.spec));
+  return {both.logprobs_M, both.entropies_M};
 }
 
 TokenDistribution token_distribution(const Decoder& decoder, const Tensor& hidden_NH,

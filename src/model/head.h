@@ -14,6 +14,14 @@ namespace hone::model {
 Tensor token_logps(const Decoder& decoder, const Tensor& hidden_NH, const Tensor& rows_M,
                    const Tensor& targets_M);
 
+/// The same with each row's entropy −Σ p log p over the vocabulary, from the same chunks.
+struct TokenLogps {
+  Tensor logps_M;    ///< as token_logps gives them
+  Tensor entropy_M;  ///< f32, nats; no gradient
+};
+TokenLogps token_logps_and_entropy(const Decoder& decoder, const Tensor& hidden_NH,
+                                   const Tensor& rows_M, const Tensor& targets_M);
+
 /// What else losses want to know of a token's distribution.
 struct TokenDistribution {
   Tensor logps_M;       ///< as token_logps gives them

@@ -27,6 +27,7 @@ struct Method {
   const char* name;
   const char* method;
   std::vector<std::string> options;
+  std::vector<std::string> metrics = {"rewards/chosen", "logps/rejected"};  ///< that it reports
 };
 
 using Cell = std::tuple<Method, Trained>;
@@ -58,10 +59,13 @@ TEST_P(PreferenceMatrix, GivesTheSameNumbers) {
   const std::vector<json> of_single = steps_of(
       single, options({"train.tokens_per_device_batch=1", "train.gradient_accumulation_steps=8"}));
   ASSERT_EQ(steps.size(), 4u);
+  std::vector<std::string> keys = {"loss", "grad_norm"};
+  const std::vector<std::string>& more = std::get<0>(GetParam()).metrics;
+  keys.insert(keys.end(), more.begin(), more.end());
   for (const auto& [run, other] : {std::pair(&whole, &of_whole), std::pair(&single, &of_single)}) {
     ASSERT_EQ(other->size(), steps.size());
     for (std::size_t i = 0; i < steps.size(); ++i)
-      for (const char* key : {"loss", "grad_norm", "rewards/chosen", "logps/rejected"}) {
+      for (const std::string& key : keys) {
         const double got = (*other)[i][key], want = steps[i][key];
         EXPECT_NEAR(got, want, 1e-5 * std::max(1.0, std::abs(want))) << key << " of step " << i + 1;
       }
@@ -77,18 +81,35 @@ TEST_P(PreferenceMatrix, GivesTheSameNumbers) {
   EXPECT_EQ(read_file(product(accumulated)), before);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Methods, PreferenceMatrix,
-    testing::Combine(
-        testing::Values(Method{"dpo", "dpo", {}}, Method{"kto", "kto", {}},
-                        Method{"bco", "kto", {"kto.loss_type=bco"}}),
-        testing::Values(Trained{"lora", "{method: lora, r: 4}", {}},
-                        Trained{"dora", "{method: dora, r: 4}", {}},
-                        Trained{"qlora", "{method: lora, r: 4}", {"model.quantization=nf4"}},
-                        Trained{"full", "{method: full}", {}})),
-    [](const auto& one) {
-      return std::string(std::get<0>(one.param).name) + "_" + std::get<1>(one.param).name;
-    });
+const Method kDpo = {"dpo", "dpo", {}}, kKto = {"kto", "kto", {}},
+             kBco = {"bco", "kto", {"kto.loss_type=bco"}}, kOrpo = {"orpo", "orpo", {}},
+             kSimpo = {"simpo", "orpo", {"orpo.loss_type=simpo", "orpo.beta=2"}},
+             kReward = {"reward", "reward", {}, {"accuracy", "margin"}};
+const Trained kLora = {"lora", "{method: lora, r: 4}", {}},
+              kDora = {"dora", "{method: dora, r: 4}", {}},
+              kQlora = {"qlora", "{method: lora, r: 4}", {"model.quantization=nf4"}},
+              kFull = {"full", "{method: full}", {}};
+
+const auto name_of = [](const testing::TestParamInfo<Cell>& one) {
+  return std::string(std::get<0>(one.param).name) + "_" + std::get<1>(one.param).name;
+};
+
+// Every method, and everything that is trained, at least once; the other cells are slow.
+INSTANTIATE_TEST_SUITE_P(Methods, PreferenceMatrix,
+                         testing::Combine(testing::Values(kDpo, kKto, kBco, kOrpo, kReward),
+                                          testing::Values(kLora, kFull)),
+                         name_of);
+INSTANTIATE_TEST_SUITE_P(Adapters, PreferenceMatrix,
+                         testing::Combine(testing::Values(kDpo, kReward),
+                                          testing::Values(kDora, kQlora)),
+                         name_of);
+INSTANTIATE_TEST_SUITE_P(SlowMethods, PreferenceMatrix,
+                         testing::Combine(testing::Values(kKto, kBco, kOrpo, kSimpo),
+                                          testing::Values(kDora, kQlora)),
+                         name_of);
+INSTANTIATE_TEST_SUITE_P(SlowSimpo, PreferenceMatrix,
+                         testing::Combine(testing::Values(kSimpo), testing::Values(kLora, kFull)),
+                         name_of);
 
 // What a step needs of the past beside masters and moments is in the checkpoint.
 TEST(PreferenceResume, AReferenceThatFollowsGoesOnToTheBit) {

@@ -100,17 +100,6 @@ INSTANTIATE_TEST_SUITE_P(
                     "label_smoothing=0.1", "f_divergence_type=js_divergence",
                     "f_divergence_type=forward_kl", "f_divergence_type=alpha_divergence"));
 
-TEST(Dpo, AotNeedsAWholeStep) {
-  const TinyRun run("{method: full}");
-  const test::Finished refused = run_hone(run.train(preference_run("dpo", {"dpo.loss_type=aot"})));
-  EXPECT_EQ(refused.exit_code, 2);
-  EXPECT_TRUE(test::contains(refused.err, "gradient_accumulation_steps: 1"));
-  const std::vector<json> steps =
-      steps_of(run, preference_run("dpo", {"dpo.loss_type=aot", "train.max_steps=2",
-                                           "train.gradient_accumulation_steps=1"}));
-  EXPECT_NEAR(steps.at(0)["loss"].get<double>(), std::log(2.0), 1e-6);
-}
-
 TEST(Dpo, SeveralLossesAreWeighed) {
   const TinyRun one("{method: full}"), two("{method: full}"), both("{method: full}");
   const auto first_loss = [](const TinyRun& run, const std::string& options) {

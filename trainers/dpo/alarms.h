@@ -12,7 +12,7 @@ class Alarms {
  public:
   static constexpr std::size_t kKinds = 3;
 
-  /// @param metrics of a step, as PairTally names them
+  /// @param metrics of a step, as engine::PairTally names them
   void watch(std::int64_t step, const report::Metrics& metrics, double beta);
 
  private:

@@ -1,11 +1,15 @@
 #include "trainers/dpo/dpo.h"
 
-#include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "engine/document_logps.h"
 #include "engine/optimizer_step.h"
+#include "engine/pair_tally.h"
+#include "engine/prefix_sharing.h"
+#include "engine/step_preview.h"
 #include "trainers/dpo/pairs.h"
+#include "trainers/dpo/step_slopes.h"
 
 namespace hone::dpo {
 namespace {
@@ -29,24 +33,46 @@ loss::DpoSettings settings_of(const engine::DpoOptions& options) {
 /// [P] how likely the policy itself is to give both answers (WPO).
 Tensor policy_weights(const model::Decoder& decoder, const engine::DeviceBatch& batch,
                       const engine::ResponseLogps& policy) {
-  const Tensor expected = engine::token_spread(decoder, policy.hidden_NH, batch).log_sum_squares_M;
+  const Tensor expected = engine::log_sum_squares(decoder, policy.hidden_NH, batch);
   const Tensor mean =
       engine::sums_by_document(policy.tokens_M.detach() - expected, batch) / batch.counts_D;
   return loss::wpo_weights(mean.view({-1, 2}).select(1, 0), mean.view({-1, 2}).select(1, 1));
 }
 
-/// A loss of the whole batch's pairs can be cut into micro-batches only where it is a sum of
-/// theirs.
+/// The slopes of a loss that compares the step's pairs, where the policy stands before it learns
+/// from any of them.
+StepSlopes slopes_of_step(const DpoTrainer& trainer, std::int64_t step,
+                          const datasets::StepFeed::Step& rows,
+                          const std::vector<Tensor>& reference_logps,
+                          const loss::DpoSettings& settings) {
+  engine::Session& session = trainer.session;
+  std::vector<Tensor> policy_logps, weights;
+  std::vector<loss::PairLogps> parts;
+  engine::preview_step(
+      session, step, rows,
+      [&](const engine::DeviceBatch& batch) {
+        const engine::ResponseLogps policy = engine::response_logps(session.decoder, batch);
+        if (session.options.dpo.use_weighting)
+          weights.push_back(policy_weights(session.decoder, batch, policy));
+        const torch::AutoGradMode differentiable(true);
+        policy_logps.push_back(policy.sums_D.detach().requires_grad_());
+        parts.push_back(pair_logps(policy_logps.back(), reference_logps[parts.size()], batch));
+      },
+      trainer.shares_prompts);
+  const auto of_all = weights.empty() ? std::nullopt : std::optional(torch::cat(weights));
+  return slopes_of(policy_logps, parts, of_all, settings);
+}
+
+/// The noise of NEFTune is there while gradients are wanted, so a look at the whole step before it
+/// would see another policy.
 void check_cut(const engine::RunOptions& options) {
-  const auto compares_pairs = [](const std::string& type) { return type.starts_with("aot"); };
-  HONE_CHECK(
-      ConfigError,
-      options.train.gradient_accumulation_steps == 1 ||
-          std::ranges::none_of(options.dpo.loss_type, compares_pairs),
-      "dpo.loss_type: aot compares the pairs of a step with one another, so a step cannot be "
-      "cut into {} micro-batches; set train.gradient_accumulation_steps: 1 and raise "
-      "train.per_device_train_batch_size",
-      options.train.gradient_accumulation_steps);
+  HONE_CHECK(ConfigError,
+             options.train.gradient_accumulation_steps == 1 ||
+                 options.train.neftune_noise_alpha == 0 || !compares_pairs(options.dpo.loss_type),
+             "dpo.loss_type: aot compares the pairs of a step with one another, and with "
+             "train.neftune_noise_alpha it cannot be cut into {} micro-batches; set "
+             "train.gradient_accumulation_steps: 1 and raise train.per_device_train_batch_size",
+             options.train.gradient_accumulation_steps);
 }
 
 }  // namespace
@@ -66,20 +92,30 @@ engine::StepReport DpoTrainer::step(std::int64_t step) {
   }
 
   // 2. L = mean over the step's pairs of −log σ(β [log π_w/ref_w − log π_l/ref_l]), or its kin.
-  PairTally tally;
-  auto next = reference_logps.begin();
-  engine::StepReport report =
-      engine::optimizer_step(session, step, rows, [&](const engine::DeviceBatch& batch) {
+  std::optional<StepSlopes> slopes;
+  if (compares_pairs(dpo.loss_type) && rows.micro_batches.size() > 1)
+    slopes = slopes_of_step(*this, step, rows, reference_logps, settings);
+  engine::PairTally tally;
+  engine::EntropyTally entropy;
+  std::size_t next = 0;
+  engine::StepReport report = engine::optimizer_step(
+      session, step, rows,
+      [&](const engine::DeviceBatch& batch) {
+        const std::size_t i = next++;
         const engine::ResponseLogps policy = engine::response_logps(session.decoder, batch);
-        const loss::PairLogps logps = pair_logps(policy.sums_D, *next++, batch);
+        const loss::PairLogps logps = pair_logps(policy.sums_D, reference_logps[i], batch);
         const loss::PairLosses of_pairs = loss::dpo_loss(logps, settings);
         tally.add(logps, of_pairs);
+        entropy.add(policy.entropy_M);
+        if (slopes) return slopes->part(i, policy.sums_D);
         const Tensor losses = dpo.use_weighting
                                   ? of_pairs.losses * policy_weights(session.decoder, batch, policy)
                                   : of_pairs.losses;
         return losses.sum() / pairs;
-      });
-  const report::Metrics metrics = tally.metrics();
+      },
+      shares_prompts);
+  report::Metrics metrics = tally.metrics();
+  metrics.emplace_back("entropy", entropy.mean());
   report.add(metrics);
   if (step == engine::kProbeStep) return report;
   if (report.verdict == engine::Verdict::kUpdate) alarms.watch(step, metrics, dpo.beta);
@@ -96,29 +132,27 @@ report::Metrics DpoTrainer::evaluate() {
   // All pairs' log-probabilities first: then the loss is one mean over them, whatever its kind.
   std::vector<loss::PairLogps> parts;
   std::vector<Tensor> weights;
-  double entropy = 0, tokens = 0;
+  engine::EntropyTally entropy;
   engine::for_each_batch(
       session.eval_data, options.eval.tokens_per_device_batch, [&](const datasets::Batch& rows) {
-        const engine::DeviceBatch batch = engine::to_device(rows, session.decoder.device());
+        const engine::DeviceBatch batch =
+            engine::to_device(rows, session.decoder.device(), shares_prompts);
         const engine::ResponseLogps policy = engine::response_logps(session.decoder, batch);
         parts.push_back(
             pair_logps(policy.sums_D, reference.logps(rows, engine::RowsOf::kEval), batch));
         if (options.dpo.use_weighting)
           weights.push_back(policy_weights(session.decoder, batch, policy));
-        entropy += engine::token_spread(session.decoder, policy.hidden_NH, batch)
-                       .entropy_M.sum()
-                       .item<double>();
-        tokens += static_cast<double>(batch.rows_M.size(0));
+        entropy.add(policy.entropy_M);
       });
   const loss::PairLogps all = joined(parts);
   const loss::PairLosses losses = loss::dpo_loss(all, settings_of(options.dpo));
   const Tensor weighed = weights.empty() ? losses.losses : losses.losses * torch::cat(weights);
-  PairTally tally;
+  engine::PairTally tally;
   tally.add(all, losses);
   report::Metrics metrics = {{"eval_loss", weighed.mean().item<double>()}};
   const report::Metrics more = tally.metrics("eval_");
   metrics.insert(metrics.end(), more.begin(), more.end());
-  metrics.emplace_back("eval_entropy", entropy / tokens);
+  metrics.emplace_back("eval_entropy", entropy.mean());
   return metrics;
 }
 
@@ -126,8 +160,10 @@ ExitCode run(const config::Loaded<engine::RunOptions>& config, const engine::Pla
              const engine::ResumeRequest& resume) {
   check_cut(config.options);
   engine::Session session = engine::open_session(config, placement);
-  engine::Reference reference(session, config, config.options.dpo.sync_ref_model);
-  return engine::run_training(DpoTrainer{session, reference}, resume);
+  const bool shares = engine::shares_prompts(session, session.options.dpo.prefix_sharing);
+  engine::Reference reference(
+      session, config, {.follows = session.options.dpo.sync_ref_model, .shares_prompts = shares});
+  return engine::run_training(DpoTrainer{session, reference, shares}, resume);
 }
 
 }  // namespace hone::dpo

@@ -13,6 +13,7 @@ namespace hone::dpo {
 struct DpoTrainer {
   engine::Session& session;
   engine::Reference& reference;
+  bool shares_prompts;
   Alarms alarms = {};
 
   engine::StepReport step(std::int64_t step);

@@ -17,42 +17,6 @@ std::int64_t response_tokens(const datasets::Batch& batch, std::size_t document)
   return std::count_if(begin, end, [](float weight) { return weight > 0; });
 }
 
-/// What is reported of a batch of pairs, each a number for each pair.
-struct PairMetric {
-  const char* name;
-  Tensor (*of)(const loss::PairLogps& logps, const loss::PairLosses& losses);  ///< [P]
-};
-
-constexpr PairMetric kMetrics[] = {
-    {"rewards/chosen", [](const auto&, const auto& losses) { return losses.chosen_rewards; }},
-    {"rewards/rejected", [](const auto&, const auto& losses) { return losses.rejected_rewards; }},
-    {"rewards/margins",
-     [](const auto&, const auto& losses) {
-       return losses.chosen_rewards - losses.rejected_rewards;
-     }},
-    {"rewards/accuracies",
-     [](const auto&, const auto& losses) {
-       return (losses.chosen_rewards > losses.rejected_rewards).to(torch::kFloat32);
-     }},
-    {"logps/chosen", [](const auto& logps, const auto&) { return logps.chosen; }},
-    {"logps/rejected", [](const auto& logps, const auto&) { return logps.rejected; }},
-    {"kl",
-     [](const auto& logps, const auto&) {
-       return (logps.chosen - logps.ref_chosen + logps.rejected - logps.ref_rejected) / 2;
-     }},
-    {"drift",
-     [](const auto& logps, const auto&) {
-       return ((logps.chosen - logps.ref_chosen).abs() / logps.chosen_tokens +
-               (logps.rejected - logps.ref_rejected).abs() / logps.rejected_tokens) /
-              2;
-     }},
-    {"margin_per_token",
-     [](const auto& logps, const auto&) {
-       return (logps.chosen - logps.ref_chosen) / logps.chosen_tokens -
-              (logps.rejected - logps.ref_rejected) / logps.rejected_tokens;
-     }},
-};
-
 }  // namespace
 
 loss::PairLogps pair_logps(const Tensor& policy_D, const Tensor& reference_D,
@@ -95,21 +59,6 @@ double mean_chosen_tokens(const std::vector<datasets::Batch>& micro_batches) {
       tokens += response_tokens(batch, static_cast<std::size_t>(2 * pair));
   }
   return static_cast<double>(tokens) / static_cast<double>(pairs);
-}
-
-void PairTally::add(const loss::PairLogps& logps, const loss::PairLosses& losses) {
-  const torch::NoGradGuard no_grad;
-  sums_.resize(std::size(kMetrics));
-  for (std::size_t i = 0; i < std::size(kMetrics); ++i)
-    sums_[i] += kMetrics[i].of(logps, losses).sum(torch::kFloat64).item<double>();
-  pairs_ += static_cast<double>(logps.ref_chosen.size(0));
-}
-
-report::Metrics PairTally::metrics(const std::string& prefix) const {
-  report::Metrics metrics;
-  for (std::size_t i = 0; i < sums_.size(); ++i)
-    metrics.emplace_back(prefix + kMetrics[i].name, sums_[i] / pairs_);
-  return metrics;
 }
 
 }  // namespace hone::dpo

@@ -4,7 +4,6 @@
 
 #include "engine/document_logps.h"
 #include "loss/pairs.h"
-#include "report/metrics_log.h"
 
 namespace hone::dpo {
 
@@ -22,21 +21,5 @@ loss::PairLogps joined(const std::vector<loss::PairLogps>& parts);
 
 /// Chosen answers' tokens over pairs.
 double mean_chosen_tokens(const std::vector<datasets::Batch>& micro_batches);
-
-/// Sums over pairs, so that a step's or an evaluation's means are over all of its pairs.
-class PairTally {
- public:
-  void add(const loss::PairLogps& logps, const loss::PairLosses& losses);
-
-  double pairs() const { return pairs_; }
-  /// rewards/chosen, rewards/rejected, rewards/margins, rewards/accuracies, logps/chosen,
-  /// logps/rejected, kl (nats an answer, on the data's answers), drift (mean |log π/ref| a token),
-  /// margin_per_token.
-  report::Metrics metrics(const std::string& prefix = "") const;
-
- private:
-  double pairs_ = 0;
-  std::vector<double> sums_;
-};
 
 }  // namespace hone::dpo

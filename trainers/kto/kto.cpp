@@ -24,10 +24,10 @@ struct Answers {
 };
 
 /// Without gradient and without dropout.
-Tensor policy_logps(const Session& session, const datasets::Batch& batch) {
+engine::ResponseLogps policy_says(const Session& session, const datasets::Batch& batch) {
   const torch::NoGradGuard no_grad;
-  return engine::response_logps(session.decoder, engine::to_device(batch, session.decoder.device()))
-      .sums_D;
+  return engine::response_logps(session.decoder,
+                                engine::to_device(batch, session.decoder.device()));
 }
 
 Answers look_up(const datasets::Batch& batch, const Session& session,
@@ -37,7 +37,7 @@ Answers look_up(const datasets::Batch& batch, const Session& session,
                      .desirable = labels_of(batch, session.decoder.device()),
                      .reference = logps.select(1, 0)};
   if (logps.size(1) == 1) return answers;
-  answers.lent_policy = policy_logps(session, documents_of(batch, 1));
+  answers.lent_policy = policy_says(session, documents_of(batch, 1)).sums_D;
   answers.lent_reference = logps.select(1, 1);
   return answers;
 }
@@ -65,7 +65,7 @@ Tensor baseline_of(const std::vector<Answers*>& scope) {
 Tensor mean_reward(const std::vector<Answers*>& scope, const Session& session, Tensor& moments) {
   std::vector<Tensor> rewards;
   for (const Answers* answers : scope)
-    rewards.push_back((policy_logps(session, answers->own) - answers->reference) *
+    rewards.push_back((policy_says(session, answers->own).sums_D - answers->reference) *
                       session.options.kto.beta);
   loss::RewardMoments running = {moments[0].item<double>(), moments[1].item<double>(),
                                  moments[2].item<double>()};
@@ -126,19 +126,22 @@ engine::StepReport KtoTrainer::step(std::int64_t step) {
 
   // 2. L = mean over the step's answers of λ_D (1 − σ(r − z₀)), or λ_U (1 − σ(z₀ − r)).
   AnswerTally tally;
+  engine::EntropyTally entropy;
   auto next = all.begin();
   engine::StepReport report =
       engine::optimizer_step(session, step, rows, [&](const engine::DeviceBatch& batch) {
         const Answers& answers = *next++;
-        const Tensor policy = engine::response_logps(session.decoder, batch).sums_D;
-        const loss::RowLosses losses = losses_of(policy, answers, session.options.kto);
-        tally.add(policy, answers.desirable, losses);
+        const engine::ResponseLogps policy = engine::response_logps(session.decoder, batch);
+        const loss::RowLosses losses = losses_of(policy.sums_D, answers, session.options.kto);
+        tally.add(policy.sums_D, answers.desirable, losses);
+        entropy.add(policy.entropy_M);
         return losses.losses.sum() / count;
       });
   // The moments move as the weights do: not in a probe or a step that is skipped or left.
   if (step != engine::kProbeStep && report.verdict == engine::Verdict::kUpdate)
     moments.copy_(moved);
   report.add(tally.metrics());
+  report.extra.emplace_back("entropy", entropy.mean());
   if (const char* name = name_of_measure(session.options.kto))
     report.extra.emplace_back(name, measured);
   return report;
@@ -156,17 +159,20 @@ report::Metrics KtoTrainer::evaluate() {
   const double measured = measure(all, session, unmoved);
 
   AnswerTally tally;
+  engine::EntropyTally entropy;
   double total = 0, count = 0;
   for (const Answers& answers : all) {
-    const Tensor policy = policy_logps(session, answers.own);
-    const loss::RowLosses losses = losses_of(policy, answers, kto);
-    tally.add(policy, answers.desirable, losses);
+    const engine::ResponseLogps policy = policy_says(session, answers.own);
+    const loss::RowLosses losses = losses_of(policy.sums_D, answers, kto);
+    tally.add(policy.sums_D, answers.desirable, losses);
+    entropy.add(policy.entropy_M);
     total += losses.losses.sum().item<double>();
     count += static_cast<double>(answers.own.rows());
   }
   report::Metrics metrics = {{"eval_loss", total / count}};
   const report::Metrics more = tally.metrics("eval_");
   metrics.insert(metrics.end(), more.begin(), more.end());
+  metrics.emplace_back("eval_entropy", entropy.mean());
   if (const char* name = name_of_measure(kto))
     metrics.emplace_back(std::string("eval_") + name, measured);
   return metrics;

@@ -1,8 +1,6 @@
 #pragma once
 
 #include "engine/document_logps.h"
-#include "loss/pairs.h"
-#include "report/metrics_log.h"
 
 namespace hone::orpo {
 
@@ -20,18 +18,5 @@ struct AnswerLogps {
 
 /// @param logps_M of the batch's weighted tokens; gradient flows
 AnswerLogps answer_logps(const Tensor& logps_M, const engine::DeviceBatch& batch);
-
-/// What is reported of the pairs of a step or an evaluation, as TRL names it: rewards/chosen,
-/// rewards/rejected, rewards/accuracies, rewards/margins, logps/chosen, logps/rejected.
-class PairTally {
- public:
-  void add(const loss::PairLosses& pairs, const AnswerLogps& logps);
-  /// Means over the pairs.
-  report::Metrics metrics() const;
-
- private:
-  double pairs_ = 0;
-  double chosen_reward_ = 0, rejected_reward_ = 0, right_ = 0, chosen_logp_ = 0, rejected_logp_ = 0;
-};
 
 }  // namespace hone::orpo

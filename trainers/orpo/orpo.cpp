@@ -1,6 +1,7 @@
 #include "trainers/orpo/orpo.h"
 
 #include "engine/optimizer_step.h"
+#include "engine/pair_tally.h"
 #include "engine/prefix_sharing.h"
 #include "loss/cpo.h"
 #include "loss/odds_ratio.h"
@@ -46,6 +47,7 @@ Tensor nll_of_everything(const Tensor& logps_M, const Tensor& prompt_logps,
 struct Terms {
   AnswerLogps logps;
   loss::PairLosses pairs;
+  Tensor entropy_M;  ///< f32, of the distributions that the answers' tokens are of
   Tensor nll;  ///< scalar f32: the sum over the pairs of the chosen answer's; 0 without a weight
 };
 
@@ -54,19 +56,39 @@ Terms terms_of(const model::Decoder& decoder, const DeviceBatch& batch,
   const bool wants_prompts = options.nll_on == "all" && nll_weight(options) > 0;
   const Tensor hidden = model::hidden_states(decoder, batch.tokens);
   Terms terms;
-  const Tensor logps_M = model::token_logps(decoder, hidden, batch.rows_M, batch.targets_M);
-  terms.logps = answer_logps(logps_M, batch);
+  const model::TokenLogps tokens =
+      model::token_logps_and_entropy(decoder, hidden, batch.rows_M, batch.targets_M);
+  terms.entropy_M = tokens.entropy_M;
+  terms.logps = answer_logps(tokens.logps_M, batch);
   terms.pairs = compare(terms.logps, options);
   if (wants_prompts) {
     const Tensor prompt_logps =
         model::token_logps(decoder, hidden, batch.unweighted_rows, batch.unweighted_targets);
     const auto pairs = static_cast<double>(terms.pairs.losses.numel());
-    terms.nll = nll_of_everything(logps_M, prompt_logps, batch) * pairs;
+    terms.nll = nll_of_everything(tokens.logps_M, prompt_logps, batch) * pairs;
   } else {
     terms.nll = -terms.logps.chosen_mean().sum();
   }
   return terms;
 }
+
+/// What is reported of the pairs of a step or an evaluation.
+class Tally {
+ public:
+  void add(const Terms& terms) {
+    pairs_.add({.chosen = terms.logps.chosen, .rejected = terms.logps.rejected}, terms.pairs);
+    entropy_.add(terms.entropy_M);
+  }
+  report::Metrics metrics(const std::string& prefix = "") const {
+    report::Metrics metrics = pairs_.metrics(prefix);
+    metrics.emplace_back(prefix + "entropy", entropy_.mean());
+    return metrics;
+  }
+
+ private:
+  engine::PairTally pairs_;
+  engine::EntropyTally entropy_;
+};
 
 std::int64_t pairs_of(const datasets::StepFeed::Step& rows) {
   std::int64_t pairs = 0;
@@ -83,13 +105,13 @@ engine::StepReport OrpoTrainer::step(std::int64_t step) {
   const OrpoOptions& options = session.options.orpo;
 
   // L = NLL(chosen) + comparison(chosen, rejected), of one model alone.
-  PairTally tally;
+  Tally tally;
   double nll = 0;
   engine::StepReport report = engine::optimizer_step(
       session, step, rows,
       [&](const DeviceBatch& batch) {
         const Terms terms = terms_of(session.decoder, batch, options);
-        tally.add(terms.pairs, terms.logps);
+        tally.add(terms);
         nll += terms.nll.item<double>();
         return (terms.pairs.losses.sum() + nll_weight(options) * terms.nll) / pairs;
       },
@@ -102,21 +124,22 @@ engine::StepReport OrpoTrainer::step(std::int64_t step) {
 report::Metrics OrpoTrainer::evaluate() {
   const torch::NoGradGuard no_grad;
   const OrpoOptions& options = session.options.orpo;
-  PairTally tally;
+  Tally tally;
   double loss = 0, nll = 0, pairs = 0;
   engine::for_each_batch(session.eval_data, session.options.eval.tokens_per_device_batch,
                          [&](const datasets::Batch& rows) {
                            const DeviceBatch batch =
                                engine::to_device(rows, session.decoder.device(), shares_prompts);
                            const Terms terms = terms_of(session.decoder, batch, options);
-                           tally.add(terms.pairs, terms.logps);
+                           tally.add(terms);
                            loss += terms.pairs.losses.sum().item<double>();
                            nll += terms.nll.item<double>();
                            pairs += static_cast<double>(rows.rows());
                          });
   report::Metrics metrics = {{"eval_loss", (loss + nll_weight(options) * nll) / pairs},
                              {"eval_nll_loss", nll / pairs}};
-  for (const auto& [name, value] : tally.metrics()) metrics.emplace_back("eval_" + name, value);
+  const report::Metrics more = tally.metrics("eval_");
+  metrics.insert(metrics.end(), more.begin(), more.end());
   return metrics;
 }
 

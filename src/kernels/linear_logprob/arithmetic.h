@@ -10,13 +10,15 @@ struct LogitShape {
   W scale, softcap;
 };
 
-/// One chunk of logits: its log-probabilities, and what the backward pass needs of it.
+/// One chunk of logits: its log-probabilities, what the backward pass needs of it, and the entropy
+/// −Σ p log p of each row, which costs a sum more beside that of the denominator.
 template <class T>
 struct LogprobForward {
   const T* logits;              // [M, V]
   const std::int64_t* targets;  // [M]
   Wide<T>* logprobs;            // [M]
   Wide<T>* logsumexp;           // [M]
+  Wide<T>* entropies;           // [M], or null
   std::int64_t M, V;
   LogitShape<Wide<T>> shape;
 };

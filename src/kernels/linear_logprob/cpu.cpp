@@ -20,12 +20,17 @@ HONE_INLINE void forward_row(const LogprobForward<T>& a, std::int64_t m, Logit l
     const Wide<T> value = logit.value(widen(products[v]));
     largest = value > largest ? value : largest;
   }
-  Wide<T> sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (std::int64_t v = 0; v < a.V; ++v)
-    sum += logit_weight(logit.value(widen(products[v])), largest);
+  Wide<T> sum = 0, weighted = 0;
+#pragma omp simd reduction(+ : sum, weighted)
+  for (std::int64_t v = 0; v < a.V; ++v) {
+    const Wide<T> value = logit.value(widen(products[v]));
+    const Wide<T> weight = logit_weight(value, largest);
+    sum += weight;
+    weighted += weight * (value - largest);
+  }
   a.logsumexp[m] = largest + std::log(sum);
   a.logprobs[m] = logit.value(widen(products[a.targets[m]])) - a.logsumexp[m];
+  if (a.entropies) a.entropies[m] = std::log(sum) - weighted / sum;
 }
 
 template <class T>

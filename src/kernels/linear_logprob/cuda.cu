@@ -18,13 +18,19 @@ __global__ void forward_kernel(const LogprobForward<T> a) {
     largest = value > largest ? value : largest;
   }
   largest = block_reduce(largest, largest, [](Wide<T> x) { return warp_max(x); });
-  Wide<T> sum = 0;
-  for (std::int64_t v = threadIdx.x; v < a.V; v += blockDim.x)
-    sum += logit_weight(logit.value(widen(products[v])), largest);
+  Wide<T> sum = 0, weighted = 0;
+  for (std::int64_t v = threadIdx.x; v < a.V; v += blockDim.x) {
+    const Wide<T> value = logit.value(widen(products[v]));
+    const Wide<T> weight = logit_weight(value, largest);
+    sum += weight;
+    weighted += weight * (value - largest);
+  }
   sum = block_sum(sum);
+  weighted = block_sum(weighted);
   if (threadIdx.x != 0) return;
   a.logsumexp[m] = largest + log(sum);
   a.logprobs[m] = logit.value(widen(products[a.targets[m]])) - a.logsumexp[m];
+  if (a.entropies) a.entropies[m] = log(sum) - weighted / sum;
 }
 
 template <class T>

@@ -17,6 +17,7 @@ using torch::autograd::variable_list;
 /// The rows of one chunk, of all row-wise tensors.
 struct Chunk {
   at::Tensor hidden, targets, logprobs, logsumexp;
+  at::Tensor entropies = {};  // undefined where nobody asks
 };
 
 struct Head {
@@ -42,6 +43,7 @@ void logprobs_of(const Head& head, const at::Tensor& logits, const Chunk& chunk)
                                      .targets = data<std::int64_t>(chunk.targets),
                                      .logprobs = mutable_data<Wide<T>>(chunk.logprobs),
                                      .logsumexp = mutable_data<Wide<T>>(chunk.logsumexp),
+                                     .entropies = mutable_data<Wide<T>>(chunk.entropies),
                                      .M = logits.size(0),
                                      .V = logits.size(1),
                                      .shape = head.shape<T>()});
@@ -67,9 +69,11 @@ void for_chunks(const Head& head, const Chunk& whole, Body&& body) {
   const std::int64_t M = whole.hidden.size(0);
   for (std::int64_t first = 0; first < M; first += head.chunk_rows) {
     const std::int64_t rows = std::min(head.chunk_rows, M - first);
-    const auto part = [&](const at::Tensor& tensor) { return tensor.narrow(0, first, rows); };
+    const auto part = [&](const at::Tensor& tensor) {
+      return tensor.defined() ? tensor.narrow(0, first, rows) : tensor;
+    };
     body(first, Chunk{part(whole.hidden), part(whole.targets), part(whole.logprobs),
-                      part(whole.logsumexp)});
+                      part(whole.logsumexp), part(whole.entropies)});
   }
 }
 
@@ -164,11 +168,10 @@ void check_targets(const at::Tensor& targets_M, std::int64_t V) {
                   targets_M[row].item<std::int64_t>(), row, V));
 }
 
-}  // namespace
-
-at::Tensor linear_logprob(const at::Tensor& hidden_MH, const at::Tensor& weight_VH,
-                          const std::optional<at::Tensor>& bias_V, const at::Tensor& targets_M,
-                          const LinearLogprobOptions& options) {
+/// @param wants_entropies else they are undefined
+LogprobsAndEntropies run(const at::Tensor& hidden_MH, const at::Tensor& weight_VH,
+                         const std::optional<at::Tensor>& bias_V, const at::Tensor& targets_M,
+                         const LinearLogprobOptions& options, bool wants_entropies) {
   check_sizes("linear_logprob", "hidden", hidden_MH, {-1, -1});
   check_device("linear_logprob", hidden_MH);
   const std::int64_t M = hidden_MH.size(0);
@@ -191,12 +194,32 @@ at::Tensor linear_logprob(const at::Tensor& hidden_MH, const at::Tensor& weight_
   const std::int64_t row_bytes = std::max<std::int64_t>(1, V * hidden_MH.element_size());
   const Head head{weight_VH, bias, std::max<std::int64_t>(1, options.chunk_bytes / row_bytes),
                   options.logit_scale, options.softcap};
-  const Chunk whole{hidden_MH, targets_M.contiguous(), at::empty({M}, wide), at::empty({M}, wide)};
+  const Chunk whole{hidden_MH, targets_M.contiguous(), at::empty({M}, wide), at::empty({M}, wide),
+                    wants_entropies ? at::empty({M}, wide) : at::Tensor()};
   const bool differentiable = at::GradMode::is_enabled();
   const bool only_hidden = differentiable && hidden_MH.requires_grad() &&
                            !weight_VH.requires_grad() && !(bias.defined() && bias.requires_grad());
-  if (only_hidden) return WithHiddenGradient::apply(hidden_MH, whole, head);
-  return WithAllGradients::apply(hidden_MH, weight_VH, bias_V, whole, head);
+  const at::Tensor logprobs =
+      only_hidden ? WithHiddenGradient::apply(hidden_MH, whole, head)
+                  : WithAllGradients::apply(hidden_MH, weight_VH, bias_V, whole, head);
+  return {logprobs, whole.entropies};
+}
+
+}  // namespace
+
+at::Tensor linear_logprob(const at::Tensor& hidden_MH, const at::Tensor& weight_VH,
+                          const std::optional<at::Tensor>& bias_V, const at::Tensor& targets_M,
+                          const LinearLogprobOptions& options) {
+  return run(hidden_MH, weight_VH, bias_V, targets_M, options, /*wants_entropies=*/false)
+      .logprobs_M;
+}
+
+LogprobsAndEntropies linear_logprob_and_entropy(const at::Tensor& hidden_MH,
+                                                const at::Tensor& weight_VH,
+                                                const std::optional<at::Tensor>& bias_V,
+                                                const at::Tensor& targets_M,
+                                                const LinearLogprobOptions& options) {
+  return run(hidden_MH, weight_VH, bias_V, targets_M, options, /*wants_entropies=*/true);
 }
 
 }  // namespace hone::kernels

@@ -30,4 +30,16 @@ at::Tensor linear_logprob(const at::Tensor& hidden_MH, const at::Tensor& weight_
                           const std::optional<at::Tensor>& bias_V, const at::Tensor& targets_M,
                           const LinearLogprobOptions& options = {});
 
+struct LogprobsAndEntropies {
+  at::Tensor logprobs_M;   ///< as linear_logprob gives them
+  at::Tensor entropies_M;  ///< −Σ p log p over the vocabulary, in nats; no gradient
+};
+
+/// The same, with the entropy of each row's distribution from the logits that are there anyway.
+LogprobsAndEntropies linear_logprob_and_entropy(const at::Tensor& hidden_MH,
+                                                const at::Tensor& weight_VH,
+                                                const std::optional<at::Tensor>& bias_V,
+                                                const at::Tensor& targets_M,
+                                                const LinearLogprobOptions& options = {});
+
 }  // namespace hone::kernels

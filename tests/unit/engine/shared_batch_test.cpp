@@ -50,6 +50,8 @@ TEST(SharedBatch, HasEachPromptOnce) {
             (Numbers{0, 1, 2, 3, 4, 3, 0, 1, 2, 3, 1, 2, 0, 1, 2}));
   EXPECT_EQ(shared.tokens.cu_seqlens, (Numbers{0, 3, 5, 6, 7, 10, 12, 15}));
   EXPECT_EQ(shared.tokens.prefix_of, (Numbers{-1, 0, 0, -1, 3, 3, -1}));
+  EXPECT_EQ(stream_tokens(batch, /*share_prompts=*/true), 15);
+  EXPECT_EQ(stream_tokens(batch, /*share_prompts=*/false), batch.tokens());
   // The prompt's last token predicts the first of both answers.
   EXPECT_EQ(list(shared.rows_M), (Numbers{2, 3, 2, 6, 7, 8, 6, 10, 13}));
   EXPECT_EQ(list(shared.ends_D), (Numbers{4, 5, 9, 11, 14}));

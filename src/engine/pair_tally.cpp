@@ -1,0 +1,67 @@
+#include "engine/pair_tally.h"
+
+namespace hone::engine {
+namespace {
+
+using torch::Tensor;
+
+/// What is reported of a batch of pairs, each a number for each pair.
+struct PairMetric {
+  const char* name;
+  bool needs_reference;
+  Tensor (*of)(const loss::PairLogps& logps, const loss::PairLosses& losses);  ///< [P]
+};
+
+constexpr PairMetric kMetrics[] = {
+    {"rewards/chosen", false,
+     [](const auto&, const auto& losses) { return losses.chosen_rewards; }},
+    {"rewards/rejected", false,
+     [](const auto&, const auto& losses) { return losses.rejected_rewards; }},
+    {"rewards/margins", false,
+     [](const auto&, const auto& losses) {
+       return losses.chosen_rewards - losses.rejected_rewards;
+     }},
+    {"rewards/accuracies", false,
+     [](const auto&, const auto& losses) {
+       return (losses.chosen_rewards > losses.rejected_rewards).to(torch::kFloat32);
+     }},
+    {"logps/chosen", false, [](const auto& logps, const auto&) { return logps.chosen; }},
+    {"logps/rejected", false, [](const auto& logps, const auto&) { return logps.rejected; }},
+    {"kl", true,
+     [](const auto& logps, const auto&) {
+       return (logps.chosen - logps.ref_chosen + logps.rejected - logps.ref_rejected) / 2;
+     }},
+    {"drift", true,
+     [](const auto& logps, const auto&) {
+       return ((logps.chosen - logps.ref_chosen).abs() / logps.chosen_tokens +
+               (logps.rejected - logps.ref_rejected).abs() / logps.rejected_tokens) /
+              2;
+     }},
+    {"margin_per_token", true,
+     [](const auto& logps, const auto&) {
+       return (logps.chosen - logps.ref_chosen) / logps.chosen_tokens -
+              (logps.rejected - logps.ref_rejected) / logps.rejected_tokens;
+     }},
+};
+
+}  // namespace
+
+void PairTally::add(const loss::PairLogps& logps, const loss::PairLosses& losses) {
+  const torch::NoGradGuard no_grad;
+  std::size_t count = 0;
+  for (const PairMetric& metric : kMetrics) {
+    if (metric.needs_reference && !logps.ref_chosen.defined()) break;
+    if (sums_.size() == count) sums_.push_back(0);
+    sums_[count++] += metric.of(logps, losses).sum(torch::kFloat64).item<double>();
+  }
+  pairs_ += static_cast<double>(logps.chosen.size(0));
+}
+
+report::Metrics PairTally::metrics(const std::string& prefix) const {
+  report::Metrics metrics;
+  for (std::size_t i = 0; i < sums_.size(); ++i)
+    metrics.emplace_back(prefix + kMetrics[i].name, sums_[i] / pairs_);
+  return metrics;
+}
+
+}  // namespace hone::engine
