@@ -125,7 +125,7 @@ report::Metrics DpoTrainer::evaluate() {
 ExitCode run(const config::Loaded<engine::RunOptions>& config, const engine::Placement& placement,
              const engine::ResumeRequest& resume) {
   check_cut(config.options);
-  engine::Session session = engine::open_session(config, placement);
+  engine::Session session = engine::open_session(config, placement, resume);
   engine::Reference reference(session, config, config.options.dpo.sync_ref_model);
   return engine::run_training(DpoTrainer{session, reference}, resume);
 }
