@@ -2,9 +2,6 @@
 
 #include <ATen/ops/linalg_svd.h>
 
-#include <set>
-
-#include "adapters/targets.h"
 #include "config/load.h"
 #include "io/json.h"
 #include "io/safetensors.h"
@@ -24,9 +21,9 @@ model::Decoder tiny_llama() {
 
 /// Rows whose variance falls from direction to direction, [N, 24].
 Tensor sloping_rows(std::int64_t n) {
-  const Tensor slope = torch::pow(0.8, torch::arange(24, torch::kFloat64));
+  const Tensor slope = torch::pow(0.5, torch::arange(24, torch::kFloat64));
   const Tensor turn = std::get<0>(at::linalg_svd(torch::randn({24, 24}, torch::kFloat64)));
-  return torch::randn({n, 24}, torch::kFloat64) * slope.unsqueeze(0).mm(turn.abs()) + 0.3;
+  return (torch::randn({n, 24}, torch::kFloat64) * slope).mm(turn) + 0.3;
 }
 
 /// How much of the space of `b`'s rows is in that of `a`'s: 1 where it is all. Rows orthonormal.
@@ -122,16 +119,16 @@ TEST_P(EvaParity, FindsTheRanksAndDirectionsThatPeftFinds) {
   ASSERT_EQ(found.modules.size(), theirs.modules.size());
   for (const char* key : {"rank_pattern", "alpha_pattern"})
     EXPECT_EQ(found.settings.values()[key], saved_[key]) << key;
-  const auto targets = saved_["target_modules"].get<std::set<std::string>>();
-  EXPECT_EQ(found.settings.values()["target_modules"].get<std::set<std::string>>(), targets);
   for (std::size_t i = 0; i < found.modules.size(); ++i) {
     const Tensor ours = found.modules[i].tensors.at("lora_A.weight"),
                  other = theirs.modules[i].tensors.at("lora_A.weight");
+    EXPECT_EQ(found.modules[i].site.name, theirs.modules[i].site.name);
     ASSERT_EQ(ours.sizes(), other.sizes()) << found.modules[i].site.name;
-    // Both iterate from random numbers of their own, and rest when a direction turns by less than
-    // a cosine of 0.99.
-    const Tensor cosines = torch::cosine_similarity(ours, other, 1);
-    EXPECT_GT(cosines.min().item<double>(), 0.98) << found.modules[i].site.name;
+    // Both iterate from random numbers of their own: directions that explain nearly the same may
+    // turn into each other, the space that they span stays.
+    const Tensor of_ours = ours / ours.norm(2, 1, true), of_theirs = other / other.norm(2, 1, true);
+    EXPECT_GT(overlap(of_ours, of_theirs), 0.98) << found.modules[i].site.name;
+    EXPECT_GT((of_ours[0] * of_theirs[0]).sum().item<double>(), 0.99);
     EXPECT_LT(test::relative_error(ours.norm(2, 1), other.norm(2, 1)), 1e-2);
     EXPECT_EQ(found.modules[i].tensors.at("lora_B.weight").count_nonzero().item<int>(), 0);
   }
