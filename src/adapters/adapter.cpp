@@ -150,6 +150,12 @@ Tensor Adapter::penalty() const {
   return method->penalty(settings, layers);
 }
 
+Tensors first_numbers(const Method& method, const Settings& settings, const Site& site,
+                      std::uint64_t seed, const std::function<Tensor()>& base,
+                      torch::Device device) {
+  return make_tensors(method.tensors(site, settings), seed, site.index, base, device);
+}
+
 Adapter make_adapter(model::Decoder& decoder, const AdapterOptions& options, std::uint64_t seed) {
   return make_adapter(decoder, *find_method(options.method), settings_of(options), seed);
 }
@@ -175,9 +181,7 @@ Adapter make_adapter(model::Decoder& decoder, const Method& method, Settings set
     }
     const auto base = [&decoder, &site] { return weight_at(decoder, site); };
     adapter.modules.push_back(
-        {site,
-         make_tensors(method.tensors(site, adapter.settings), seed, site.index, base, device),
-         {}});
+        {site, first_numbers(method, adapter.settings, site, seed, base, device), {}});
   }
   take_over_directions(adapter, decoder, seed);
   if (method.shared != nullptr)

@@ -79,6 +79,12 @@ Adapter make_adapter(model::Decoder& decoder, const AdapterOptions& options, std
 Adapter make_adapter(model::Decoder& decoder, const Method& method, Settings settings,
                      std::uint64_t seed);
 
+/// The first numbers of one module's tensors, as make_adapter gives them.
+/// @param base the module's weight, f32
+Tensors first_numbers(const Method& method, const Settings& settings, const Site& site,
+                      std::uint64_t seed, const std::function<Tensor()>& base,
+                      torch::Device device = torch::kCPU);
+
 /// Puts the adapter onto the model; from then on the model computes with it. They share tensors.
 /// Dropout reads `dropout_state` at each forward pass.
 /// @pre nothing else is attached to the same modules

@@ -3,10 +3,12 @@
 #include <ATen/ops/linear.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <array>
 #include <mutex>
 
 #include "adapters/site.h"
 #include "base/error.h"
+#include "kernels/packed/packed.h"
 
 namespace hone::adapters {
 namespace {
@@ -101,15 +103,24 @@ class DoraAdapter final : public model::LinearAdapter {
     return base.bias.defined() ? y + base.bias.to(dtype) : y;
   }
 
-  /// The rows' norms, computed anew only where A or B have changed.
+  /// Which numbers the base's matrix has: a restart of ReLoRA writes others into it.
+  static std::int64_t version_of(const model::Linear& base) {
+    return base.packed ? base.packed->codes._version() : base.weight._version();
+  }
+
+  /// The rows' norms, computed anew only where A, B or the base have changed.
   Tensor current_norms(const model::Linear& base, torch::Dtype dtype) const {
     const torch::NoGradGuard no_grad;
     const std::lock_guard lock(mutex_);
-    if (!squared_.defined()) {
+    const std::int64_t base_version = version_of(base);
+    if (!squared_.defined() || base_version != base_version_) {
       const Tensor whole = base_weight(base, torch::kFloat32);
       squared_ = (whole * whole).sum(1);
     }
-    const auto versions = std::pair<std::int64_t, std::int64_t>(t_.a._version(), t_.b._version());
+    const std::array<std::int64_t, 3> versions = {static_cast<std::int64_t>(t_.a._version()),
+                                                  static_cast<std::int64_t>(t_.b._version()),
+                                                  base_version};
+    base_version_ = base_version;
     if (!norms_.defined() || versions != versions_ || dtype_ != dtype) {
       norms_ = dora_norms(squared_, base, t_.a, t_.b, scaling_, dtype);
       versions_ = versions;
@@ -123,7 +134,8 @@ class DoraAdapter final : public model::LinearAdapter {
   Dropping dropping_;
   mutable std::mutex mutex_;
   mutable Tensor squared_, norms_;
-  mutable std::pair<std::int64_t, std::int64_t> versions_;
+  mutable std::array<std::int64_t, 3> versions_ = {};
+  mutable std::int64_t base_version_ = 0;
   mutable torch::Dtype dtype_ = torch::kFloat32;
 };
 

@@ -1,11 +1,11 @@
 #include "adapters/initial.h"
 
 #include <ATen/ops/linalg_qr.h>
-#include <ATen/ops/linalg_svd.h>
 
 #include <charconv>
 #include <cmath>
 
+#include "adapters/leading_svd.h"
 #include "adapters/methods/keys.h"
 #include "base/error.h"
 
@@ -16,35 +16,6 @@ using nlohmann::json;
 
 constexpr const char* kKey = "init_lora_weights";
 constexpr std::string_view kRounds = "pissa_niter_";
-
-/// Two factors of the matrix that W is approximated by.
-struct Directions {
-  Tensor a;  ///< [r, in]
-  Tensor b;  ///< [out, r]
-};
-
-Directions balanced(const Tensor& u, const Tensor& s, const Tensor& vh, std::int64_t r,
-                    double scaling) {
-  const Tensor root = (s.narrow(0, 0, r) / scaling).sqrt();
-  return {root.unsqueeze(1) * vh.narrow(0, 0, r), u.narrow(1, 0, r) * root};
-}
-
-Directions exact_pissa(const Tensor& weight, std::int64_t r, double scaling) {
-  const auto [u, s, vh] = at::linalg_svd(weight, /*full_matrices=*/false);
-  return balanced(u, s, vh, r, scaling);
-}
-
-/// Halko, Martinsson and Tropp's randomised range finder with subspace iteration.
-/// @source arXiv:0909.4061, algorithms 4.4 and 5.1
-Directions iterated_pissa(const Tensor& weight, std::int64_t r, double scaling, int rounds,
-                          const StartContext& random) {
-  const auto orthonormal = [](const Tensor& m) { return std::get<0>(at::linalg_qr(m)); };
-  Tensor range = orthonormal(weight.mm(normal(1)(random).to(weight.device())));
-  for (int i = 0; i < rounds; ++i)
-    range = orthonormal(weight.mm(orthonormal(weight.t().mm(range))));
-  const auto [u, s, vh] = at::linalg_svd(range.t().mm(weight), /*full_matrices=*/false);
-  return balanced(range.mm(u), s, vh, r, scaling);
-}
 
 Directions olora(const Tensor& weight, std::int64_t r) {
   const auto [q, upper] = at::linalg_qr(weight);
@@ -69,8 +40,8 @@ std::string taking_over(const Settings& settings) {
   for (const char* plain : {"gaussian", "eva", "loftq", "orthogonal"})
     if (name == plain) return "";
   HONE_CHECK(ConfigError, is_taken_from_base(name),
-             "{}: {}: hone does not know `{}`; expected default, gaussian, pissa, pissa_niter_N or "
-             "olora",
+             "{}: {}: hone does not know `{}`; expected default, gaussian, eva, loftq, pissa, "
+             "pissa_niter_N or olora",
              settings.where(), kKey, name);
   return name;
 }
@@ -78,9 +49,9 @@ std::string taking_over(const Settings& settings) {
 Directions directions_of(const std::string& name, const Tensor& weight, std::int64_t r,
                          double scaling, std::uint64_t seed, const Site& site) {
   if (name == "olora") return olora(weight, r);
-  if (name == "pissa") return exact_pissa(weight, r, scaling);
-  return iterated_pissa(weight, r, scaling, rounds_of(name),
-                        {{weight.size(1), r}, seed, site.index, {}});
+  if (name == "pissa") return balanced(exact_svd(weight), r, scaling);
+  const Tensor start = normal(1)({{weight.size(1), r}, seed, site.index, {}});
+  return balanced(leading_svd(weight, start, rounds_of(name)), r, scaling);
 }
 
 }  // namespace

@@ -20,6 +20,25 @@ namespace {
 /// Options that are the same for every method that trains an adapter.
 constexpr const char* kForEveryMethod[] = {"method", "init_from"};
 
+/// Options that say how an initialisation of LoRA goes about it.
+struct OfInitialisation {
+  std::string_view option, initialisation;
+};
+constexpr OfInitialisation kOfInitialisations[] = {
+    {"eva_rho", "eva"},      {"eva_tau", "eva"},
+    {"eva_whiten", "eva"},   {"eva_use_label_mask", "eva"},
+    {"loftq_iter", "loftq"}, {"eva_adjust_scaling_factors", "eva"}};
+
+/// @return the initialisation that an option belongs to, or ""
+std::string_view initialisation_of(std::string_view option) {
+  for (const OfInitialisation& one : kOfInitialisations)
+    if (one.option == option) return one.initialisation;
+  return "";
+}
+
+/// Options of restarts, which go with whatever has init_lora_weights.
+bool is_of_restarts(std::string_view option) { return option.starts_with("relora_"); }
+
 std::vector<std::string> method_names() {
   std::vector<std::string> names = {"none", "full", "partial", "bitfit"};
   for (const Method& method : methods()) names.push_back(method.name);
@@ -36,6 +55,8 @@ std::string methods_help() {
 }
 
 bool reads(const Method& method, std::string_view option) {
+  if (!initialisation_of(option).empty() || is_of_restarts(option))
+    return reads(method, "init_lora_weights");
   if (std::find(std::begin(kForEveryMethod), std::end(kForEveryMethod), option) !=
       std::end(kForEveryMethod))
     return true;
@@ -55,16 +76,42 @@ void check_has_effect(const AdapterOptions& options, Problems& problems) {
       problems.add(field.key, "has no effect without an adapter; add adapter.method: lora");
     } else if (!reads(*method, field.key)) {
       problems.add(field.key, fmt::format("adapter.method {} has no such option", options.method));
+    } else if (const auto of = initialisation_of(field.key);
+               !of.empty() && of != options.init_lora_weights) {
+      problems.add(field.key, fmt::format("has an effect with init_lora_weights: {} only", of));
+    } else if (is_of_restarts(field.key) && options.relora_steps == 0) {
+      problems.add(field.key, "has an effect with adapter.relora_steps only");
     }
   }
 }
 
 void check_initialisation(const AdapterOptions& options, Problems& problems) {
   const std::string& name = options.init_lora_weights;
-  if (name == "default" || name == "gaussian" || is_taken_from_base(name)) return;
-  problems.add(
-      "init_lora_weights",
-      fmt::format("expected default, gaussian, pissa, pissa_niter_N or olora, got \"{}\"", name));
+  for (const char* known : {"default", "gaussian", "eva", "loftq"})
+    if (name == known) return;
+  if (is_taken_from_base(name)) return;
+  problems.add("init_lora_weights",
+               fmt::format("expected default, gaussian, eva, loftq, pissa, pissa_niter_N or olora, "
+                           "got \"{}\"",
+                           name));
+}
+
+/// After a restart B is zero and A is drawn anew: no other beginning has a second time.
+void check_restarts(const AdapterOptions& options, Problems& problems) {
+  if (options.relora_steps == 0) return;
+  const std::string& name = options.init_lora_weights;
+  if (name != "default" && name != "gaussian")
+    problems.add("relora_steps", fmt::format("restarts begin by init_lora_weights: default or "
+                                             "gaussian, and the config says {}",
+                                             name));
+  if (options.lora_bias)
+    problems.add("relora_steps", "a lora_bias cannot be merged at a restart; leave it out");
+  if (options.relora_warmup_steps + options.relora_anneal_steps > options.relora_steps)
+    problems.add("relora_steps",
+                 fmt::format("is {}, below relora_warmup_steps {} and relora_anneal_steps {} "
+                             "together",
+                             options.relora_steps, options.relora_warmup_steps,
+                             options.relora_anneal_steps));
 }
 
 void check_target_rank(const AdapterOptions& options, Problems& problems) {
@@ -143,6 +190,14 @@ Settings settings_of(const AdapterOptions& options) {
   HONE_ASSERT(method != nullptr, "{}", options.method);
   Settings settings = settings_of(*method, options);
   if (options.method == "dora") settings.set("use_dora", true);
+  // PEFT has the options of an initialisation in a table of their own.
+  if (options.init_lora_weights == "eva")
+    settings.set("eva_config", {{"rho", options.eva_rho},
+                                {"tau", options.eva_tau},
+                                {"use_label_mask", options.eva_use_label_mask},
+                                {"label_mask_value", -100},
+                                {"whiten", options.eva_whiten},
+                                {"adjust_scaling_factors", options.eva_adjust_scaling_factors}});
   return settings;
 }
 
@@ -185,7 +240,35 @@ const Table<AdapterOptions>& AdapterOptions::table() {
              "deviation 1/r, and zero; pissa: the base's leading singular vectors, by iteration as "
              "pissa_niter_N (arXiv:2404.02948); olora: those of a QR decomposition "
              "(arXiv:2406.01775). Of these two the base keeps what remains; they are saved as a "
-             "LoRA of twice the rank on the base as it was."),
+             "LoRA of twice the rank on the base as it was. eva: the directions in which a layer's "
+             "inputs vary most over the training data, ranks going where they explain most "
+             "(arXiv:2410.07170). loftq: what a 4-bit base loses of its weights "
+             "(arXiv:2310.08659)."),
+       field("eva_rho", &O::eva_rho, 2.0, at_least(1),
+             "eva: a module gets at most this times r ranks; 1 leaves every rank as it is."),
+       field("eva_tau", &O::eva_tau, 0.99, above(0), at_most(1),
+             "eva: a direction is found when a further batch turns it by less than this cosine."),
+       field("eva_use_label_mask", &O::eva_use_label_mask, true,
+             "eva: look only at tokens that are trained on."),
+       field("eva_whiten", &O::eva_whiten, false,
+             "eva: divide each direction by the root of its singular value."),
+       field("eva_adjust_scaling_factors", &O::eva_adjust_scaling_factors, true,
+             "eva: alpha goes with the rank that a module gets, so that updates keep their scale."),
+       field("loftq_iter", &O::loftq_iter, 1, at_least(1), unit("rounds"),
+             "loftq: how often base and update are fitted to each other. With 1 the base is the "
+             "one that model.quantization gives, and the adapter is served on that; with more the "
+             "run saves its base beside the adapter."),
+       field("relora_steps", &O::relora_steps, 0, at_least(0), unit("steps"),
+             "ReLoRA: after every so many steps the update is merged into the base and begins "
+             "again, so that the sum of updates has a higher rank (arXiv:2307.05695). The run "
+             "then saves a merged model. 0: never."),
+       field("relora_warmup_steps", &O::relora_warmup_steps, 10, at_least(0), unit("steps"),
+             "ReLoRA: over which the learning rate rises again after a restart."),
+       field("relora_anneal_steps", &O::relora_anneal_steps, 0, at_least(0), unit("steps"),
+             "ReLoRA: over which it falls before one."),
+       field("relora_prune_ratio", &O::relora_prune_ratio, 0.9, at_least(0), at_most(1),
+             "ReLoRA: share of the optimizer's state of the update, the smallest numbers of it, "
+             "that a restart forgets; 1: all."),
        field(
            "target_modules", &O::target_modules, {"all-linear"}, kScalarOrList,
            "Which modules: all-linear (all but the head); or names as PEFT matches them, by their "
@@ -245,6 +328,7 @@ const Table<AdapterOptions>& AdapterOptions::table() {
              "A PEFT folder to go on from; rank, alpha and targets are then its own."),
        check<O>("Options of an adapter are set only where its method has them.", check_has_effect),
        check<O>("init_lora_weights is an initialisation that hone knows.", check_initialisation),
+       check<O>("Restarts of ReLoRA begin as LoRA does.", check_restarts),
        check<O>("target_r is at most r.", check_target_rank),
        check<O>("A regular expression stands alone in target_modules.", check_targets)});
   return table;

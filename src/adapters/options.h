@@ -25,6 +25,11 @@ struct AdapterOptions {
   bool lora_bias;
   std::string bias;
   std::string init_lora_weights;
+  double eva_rho, eva_tau;
+  bool eva_use_label_mask, eva_whiten, eva_adjust_scaling_factors;
+  std::int64_t loftq_iter;
+  std::int64_t relora_steps, relora_warmup_steps, relora_anneal_steps;
+  double relora_prune_ratio;
   std::vector<std::string> target_modules;
   std::vector<std::string> exclude_modules;
   std::vector<double> layers_to_transform;

@@ -241,6 +241,8 @@ void save_adapter(const Adapter& trained, const fs::path& folder, const std::str
                          {kFingerprintRows, std::to_string(adapter.base_rows)}});
 
   json config = adapter.settings.values();
+  // PEFT takes this word for an order to begin so, and would quantise the base that it loads onto.
+  if (config.value("init_lora_weights", json(true)) == "loftq") config["init_lora_weights"] = true;
   config.update({{"peft_type", adapter.method->peft_type},
                  {"task_type", trains_score(adapter.settings) ? "SEQ_CLS" : "CAUSAL_LM"},
                  {"auto_mapping", nullptr},

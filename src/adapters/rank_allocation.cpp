@@ -1,11 +1,18 @@
 #include "adapters/rank_allocation.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace hone::adapters {
 
 bool RankBudget::is_due(std::int64_t step) const {
   return step == last() || (step > tinit && step < last() && step % every == 0);
+}
+
+std::int64_t RankBudget::last_due(std::int64_t step) const {
+  if (step >= last()) return last();
+  return std::max(tinit, step - step % every);
 }
 
 std::int64_t RankBudget::at(std::int64_t step) const {
@@ -58,8 +65,16 @@ void RankAllocation::after_step(std::int64_t step) {
   if (step < budget_.last())
     for (Triplets& module : modules_)
       for (Tracked* tracked : {&module.a, &module.b, &module.e}) tracked->update(beta1_, beta2_);
-  if (budget_.is_due(step)) cut_to(budget_.at(step));
-  if (budget_.is_due(step) || step > budget_.last()) apply_masks();
+  const std::int64_t owed = budget_.at(budget_.last_due(step));
+  const bool cuts = budget_.is_due(step) || kept_ranks() > owed;
+  if (cuts) cut_to(owed);
+  if (cuts || step > budget_.last()) apply_masks();
+}
+
+std::int64_t RankAllocation::kept_ranks() const {
+  std::int64_t kept = 0;
+  for (const Triplets& module : modules_) kept += module.mask.sum().item<std::int64_t>();
+  return kept;
 }
 
 void RankAllocation::cut_to(std::int64_t budget) {

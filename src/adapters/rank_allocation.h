@@ -14,6 +14,8 @@ struct RankBudget {
   /// The step at which the target is reached and the allocation stays.
   std::int64_t last() const { return total_steps - tfinal; }
   bool is_due(std::int64_t step) const;
+  /// The last step up to this one at which a cut is due; tinit where none was.
+  std::int64_t last_due(std::int64_t step) const;
   std::int64_t at(std::int64_t step) const;
 };
 
@@ -26,7 +28,8 @@ class RankAllocation {
   ///        schedule of its settings leaves no step for cutting
   RankAllocation(Adapter& adapter, std::int64_t total_steps);
 
-  /// To be called when the optimizer has taken the step and the gradients are still there.
+  /// To be called when the optimizer has taken the step and the gradients are still there. A cut
+  /// that was due at a step that was skipped is made now.
   void after_step(std::int64_t step);
 
   /// The smoothed importances and the masks: what a checkpoint needs besides the weights.
@@ -49,6 +52,7 @@ class RankAllocation {
     Tensor mask;      ///< [r] f32, 1 where a triplet is kept
     Tensor scores() const;
   };
+  std::int64_t kept_ranks() const;
   void cut_to(std::int64_t budget);
   void apply_masks();
 

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "engine/relora_restart.h"
 #include "engine/step_meter.h"
 #include "optim/clip.h"
 
@@ -64,6 +65,7 @@ StepReport optimizer_step(Session& session, std::int64_t step, const datasets::S
                           const LossOf& loss_of, bool share_prompts) {
   StepReport report;
   report.epoch = rows.epoch;
+  if (step != kProbeStep) restart_where_due(session, step);
 
   // 1. The gradient of one sum over all micro-batches.
   adapters::DropoutState& dropout = *session.trainable.dropout;

@@ -63,6 +63,18 @@ void check_base_is_frozen(const RunOptions& options, Problems& problems) {
                  "the model as it is");
 }
 
+void check_beginning(const RunOptions& options, Problems& problems) {
+  const adapters::AdapterOptions& adapter = options.adapter;
+  const bool four_bit = options.model.quantization == "nf4" || options.model.quantization == "fp4";
+  if (adapter.init_lora_weights == "loftq" && adapter.init_from.empty() && !four_bit)
+    problems.add("adapter.init_lora_weights",
+                 "loftq makes good what 4-bit packing loses; add model.quantization: nf4");
+  if (adapter.relora_steps > 0 && options.train.method == "dpo" && options.dpo.sync_ref_model)
+    problems.add("dpo.sync_ref_model",
+                 "the reference cannot follow an update that is merged and begins again; leave out "
+                 "adapter.relora_steps");
+}
+
 void check_head(const RunOptions& options, Problems& problems) {
   if (options.model.num_labels > 0 && options.train.method != "reward")
     problems.add("model.num_labels",
@@ -215,6 +227,8 @@ const Table<RunOptions>& RunOptions::table() {
        check<RunOptions>("What evaluations decide has evaluations during the run.",
                          check_evaluations),
        check<RunOptions>("A quantised model is trained through an adapter.", check_base_is_frozen),
+       check<RunOptions>("LoftQ has a packed base, and no reference follows ReLoRA.",
+                         check_beginning),
        check<RunOptions>("Only reward models have a head of scores.", check_head)});
   return table;
 }

@@ -49,7 +49,9 @@ Reference::Reference(Session& session, const config::Loaded<RunOptions>& config,
     own_ = make_trainable(*decoder_, options.adapter, config.given,
                           {.added_ids = session.text.added_ids(),
                            .total_steps = session.total_steps,
-                           .seed = static_cast<std::uint64_t>(options.train.seed)});
+                           .seed = static_cast<std::uint64_t>(options.train.seed),
+                           .base = resolve_model(options.model.base),
+                           .eva = session.eva_start ? &*session.eva_start : nullptr});
     for (optim::Parameter& parameter : own_->parameters) parameter.tensor.requires_grad_(false);
   }
   if (use.follows)

@@ -17,8 +17,9 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 /// What hone writes into a run's folder; nothing else there is ever touched.
-constexpr const char* kOwnEntries[] = {"config.resolved.yaml", "metrics.jsonl", "run.json",
-                                       "checkpoints",          "adapter",       "model"};
+constexpr const char* kOwnEntries[] = {
+    "config.resolved.yaml", "metrics.jsonl", "run.json", "checkpoints", "adapter",
+    "loftq_base",           "model"};
 
 bool holds_a_run(const fs::path& folder) {
   for (const char* name : kOwnEntries)
@@ -36,16 +37,14 @@ void remove_old_run(const fs::path& folder) {
   }
 }
 
-std::optional<checkpoint::VerifiedFolder> find_checkpoint(const fs::path& run_folder,
+}  // namespace
+
+std::optional<checkpoint::VerifiedFolder> find_checkpoint(const RunOptions& options,
                                                           const ResumeRequest& resume) {
   if (!resume.asked) return std::nullopt;
   if (resume.from != "auto") return checkpoint::verify(resume.from);
-  if (auto newest = checkpoint::newest_valid(run_folder)) return newest;
-  log::info("resume  no checkpoint in {} yet; starting from step 1", run_folder.string());
-  return std::nullopt;
+  return checkpoint::newest_valid(options.train.output_dir);
 }
-
-}  // namespace
 
 std::optional<checkpoint::VerifiedFolder> open_run_folder(const RunOptions& options,
                                                           const ResumeRequest& resume) {
@@ -53,7 +52,9 @@ std::optional<checkpoint::VerifiedFolder> open_run_folder(const RunOptions& opti
   make_folder(folder);
   checkpoint::clean_leftovers(folder);
   if (fs::exists(folder / "checkpoints")) checkpoint::clean_leftovers(folder / "checkpoints");
-  auto checkpoint = find_checkpoint(folder, resume);
+  auto checkpoint = find_checkpoint(options, resume);
+  if (resume.asked && !checkpoint)
+    log::info("resume  no checkpoint in {} yet; starting from step 1", folder.string());
   if (!resume.asked && holds_a_run(folder)) {
     HONE_CHECK(ConfigError, options.train.overwrite_output_dir,
                "train.output_dir: {} holds a run already. Add --resume auto to go on with it, "
@@ -92,6 +93,9 @@ json identity_of(const RunOptions& options, const std::string& base_sha256,
     identity["data.mixture"] = mixture;
   for (const tokenizer::NewToken& token : added_tokens(options.model))
     identity["model.added_tokens"].push_back({token.content, token.special});
+  if (const adapters::AdapterOptions& adapter = options.adapter; adapter.relora_steps > 0)
+    identity["adapter.relora"] = {adapter.relora_steps, adapter.relora_warmup_steps,
+                                  adapter.relora_anneal_steps, adapter.relora_prune_ratio};
   if (options.model.rope_scaling.rope_type)
     identity["model.rope_scaling"] = model::as_config(options.model.rope_scaling);
   return identity;

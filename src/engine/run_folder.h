@@ -16,6 +16,11 @@ struct ResumeRequest {
   std::string from;  ///< "auto", or a checkpoint's folder
 };
 
+/// The checkpoint that a run is asked to go on from, verified; none where it is not asked, or where
+/// its folder holds none yet. @throws CheckpointError where the one named is not whole
+std::optional<checkpoint::VerifiedFolder> find_checkpoint(const RunOptions& options,
+                                                          const ResumeRequest& resume);
+
 /// Makes or takes over the run's folder and writes config.resolved.yaml into it.
 /// @return the checkpoint to go on from, verified; none where the run starts afresh
 /// @throws ConfigError where another run is in the folder and neither --resume nor

@@ -1,9 +1,11 @@
 #include "engine/session.h"
 
 #include "engine/base_model.h"
+#include "engine/eva_pass.h"
 #include "engine/neftune.h"
 #include "engine/preference_options.h"
 #include "engine/recomputation.h"
+#include "engine/relora_restart.h"
 #include "engine/run_data.h"
 #include "engine/run_folder.h"
 #include "engine/run_lineage.h"
@@ -12,8 +14,23 @@
 #include "model/weights.h"
 
 namespace hone::engine {
+namespace {
 
-Session open_session(const config::Loaded<RunOptions>& config, const Placement& placement) {
+optim::Schedule schedule_of(const RunOptions& options, std::int64_t steps) {
+  optim::Schedule schedule =
+      optim::make_schedule(options.schedule, options.optim.learning_rate, steps);
+  const adapters::AdapterOptions& adapter = options.adapter;
+  if (adapter.relora_steps > 0)
+    schedule.restarts = {.every = adapter.relora_steps,
+                         .warmup_steps = adapter.relora_warmup_steps,
+                         .anneal_steps = adapter.relora_anneal_steps};
+  return schedule;
+}
+
+}  // namespace
+
+Session open_session(const config::Loaded<RunOptions>& config, const Placement& placement,
+                     const ResumeRequest& resume) {
   const RunOptions& options = config.options;
   const BaseModel base =
       open_base(options.model, options.data.chat_template, {options.adapter.init_from});
@@ -29,26 +46,31 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
                           static_cast<std::uint64_t>(options.train.seed));
   std::optional<model::Decoder> untouched;
   if (needs_base(options)) untouched = decoder;
+  auto eva = eva_start(options, decoder, data.train, sampler, resume);
   Trainable trainable = make_trainable(decoder, options.adapter, config.given,
                                        {.added_ids = base.text.added_ids(),
                                         .total_steps = steps,
-                                        .seed = static_cast<std::uint64_t>(options.train.seed)});
+                                        .seed = static_cast<std::uint64_t>(options.train.seed),
+                                        .base = base.path,
+                                        .eva = eva ? &*eva : nullptr});
   decoder.recomputation =
       make_recomputation(options.train, decoder.layers.size(), trainable.dropout);
   add_neftune(decoder, options.train.neftune_noise_alpha, trainable.dropout);
   optim::Optimizer optimizer(trainable.parameters, options.optim);
+  if (trainable.relora) check_can_restart(trainable, optimizer, options.optim);
   return {.options = options,
           .placement = placement,
           .text = base.text,
           .decoder = std::move(decoder),
           .base = std::move(untouched),
           .trainable = std::move(trainable),
+          .eva_start = std::move(eva),
           .train_data = data.train,
           .eval_data = std::move(data.eval),
           .feed = {data.train, std::move(sampler), steps},
           .suite = std::move(suite),
           .optimizer = std::move(optimizer),
-          .schedule = optim::make_schedule(options.schedule, options.optim.learning_rate, steps),
+          .schedule = schedule_of(options, steps),
           .total_steps = steps,
           .extremes = extremes,
           .progress = RunState(options),

@@ -12,6 +12,7 @@
 #include "engine/lineage.h"
 #include "engine/options.h"
 #include "engine/phase_clock.h"
+#include "engine/run_folder.h"
 #include "engine/run_state.h"
 #include "engine/suite.h"
 #include "engine/text.h"
@@ -33,6 +34,7 @@ struct Session {
   /// method measures its policy against it.
   std::optional<model::Decoder> base;
   Trainable trainable;
+  std::optional<adapters::EvaStart> eva_start;  ///< what an adapter began with that begins so
   datasets::Dataset train_data, eval_data;
   datasets::StepFeed feed;
   SuiteWatch suite;
@@ -54,7 +56,9 @@ struct Session {
 };
 
 /// Reads everything that the options name and checks it, up to the first step.
+/// @param resume says whether what is learnt from the data before it is in a checkpoint already
 /// @throws ConfigError, DataError
-Session open_session(const config::Loaded<RunOptions>& config, const Placement& placement);
+Session open_session(const config::Loaded<RunOptions>& config, const Placement& placement,
+                     const ResumeRequest& resume = {});
 
 }  // namespace hone::engine

@@ -2,6 +2,8 @@
 
 #include <set>
 
+#include "adapters/loftq.h"
+#include "adapters/merge.h"
 #include "adapters/partial.h"
 #include "adapters/vocabulary.h"
 #include "base/error.h"
@@ -12,6 +14,7 @@
 #include "engine/load_options.h"
 #include "model/load.h"
 #include "model/rope_config.h"
+#include "model/stored_weights.h"
 #include "model/weights.h"
 #include "tokenizer/tokenizer_save.h"
 
@@ -56,6 +59,9 @@ adapters::Adapter start_adapter(model::Decoder& decoder, const AdapterOptions& o
     const adapters::Method& method = *adapters::find_method(options.method);
     adapters::Settings settings = adapters::settings_of(options);
     adapters::train_added_rows(method, decoder.spec, start.added_ids, settings);
+    if (start.eva != nullptr)
+      return adapters::make_eva_adapter(decoder, method, std::move(settings), start.seed,
+                                        *start.eva);
     return adapters::make_adapter(decoder, method, std::move(settings), start.seed);
   }
   adapters::Adapter adapter = adapters::load_adapter(options.init_from, decoder);
@@ -81,6 +87,27 @@ void check_added_are_trained(const model::Spec& spec, const std::set<std::string
              method);
 }
 
+/// The model with what is left of ReLoRA's update in it.
+void merge_into(model::Decoder& decoder, adapters::Adapter adapter) {
+  adapters::detach(adapter, decoder);
+  adapters::merge(adapter, decoder);
+}
+
+/// The base that LoftQ made for the adapter: the numbers that training computed with.
+std::filesystem::path save_base(const Trainable& trainable, model::Decoder& decoder,
+                                const std::filesystem::path& run_folder,
+                                const std::filesystem::path& base, const nlohmann::json& about) {
+  adapters::Adapter adapter = *trainable.adapter;
+  adapters::detach(adapter, decoder);
+  const std::filesystem::path destination = run_folder / "loftq_base";
+  checkpoint::FolderWriter writer(destination);
+  model::save_decoder(decoder, writer.folder(), base, decoder.compute_dtype);
+  writer.commit("model", about);
+  adapters::attach(adapter, decoder, trainable.dropout);
+  log::info("saved   {}, which LoftQ made: the adapter belongs on it", destination.string());
+  return destination;
+}
+
 /// Where an adapter's manifest says which rope its base had, if not its own.
 constexpr const char* kRopeRecord = "rope_parameters";
 
@@ -98,6 +125,12 @@ std::vector<std::pair<std::string, torch::Tensor>> Trainable::state() const {
     state.emplace_back(parameter.name, parameter.tensor);
   if (allocation)
     for (const adapters::NamedTensor& named : allocation->state())
+      state.emplace_back(named.name, named.tensor);
+  if (loftq_base)
+    for (const adapters::NamedTensor& named : loftq_base->state())
+      state.emplace_back(named.name, named.tensor);
+  if (relora)
+    for (const adapters::NamedTensor& named : relora->state())
       state.emplace_back(named.name, named.tensor);
   return state;
 }
@@ -122,8 +155,13 @@ Trainable make_trainable(model::Decoder& decoder, const AdapterOptions& options,
       leaf.requires_grad_();
       trainable.parameters.push_back({named.name, leaf, optim::takes_weight_decay(named.name)});
     }
+    if (options.init_lora_weights == "loftq" && options.init_from.empty())
+      trainable.loftq_base = adapters::begin_by_loftq(
+          *trainable.adapter, decoder, model::StoredWeights(start.base), options.loftq_iter);
     if (adapters::allocates_ranks(*trainable.adapter))
       trainable.allocation.emplace(*trainable.adapter, start.total_steps);
+    if (options.relora_steps > 0)
+      trainable.relora.emplace(*trainable.adapter, decoder, options, start.seed);
     adapters::attach(*trainable.adapter, decoder, trainable.dropout);
     return trainable;
   }
@@ -145,20 +183,23 @@ std::filesystem::path save_product(const Trainable& trainable, model::Decoder& d
                                    const std::filesystem::path& run_folder,
                                    const std::filesystem::path& base, const Text& text,
                                    const nlohmann::json& origin) {
-  const bool adapter = trainable.adapter.has_value();
+  if (trainable.relora) merge_into(decoder, *trainable.adapter);
+  const bool adapter = trainable.adapter.has_value() && !trainable.relora;
   const std::filesystem::path destination = run_folder / (adapter ? "adapter" : "model");
+  nlohmann::json about = {
+      {"base", base.string()}, {"base_weights", kept_as(decoder)}, {kLineageKey, origin}};
   checkpoint::FolderWriter writer(destination);
   if (adapter) {
     const auto& allocation = trainable.allocation;
+    const std::filesystem::path served_on =
+        trainable.loftq_base ? save_base(trainable, decoder, run_folder, base, about) : base;
     adapters::save_adapter(allocation ? allocation->kept(*trainable.adapter) : *trainable.adapter,
-                           writer.folder(), base.string());
+                           writer.folder(), served_on.string());
   } else {
     model::save_decoder(decoder, writer.folder(), base, decoder.compute_dtype);
   }
   if (text.tokenizer && (text.source != base || !text.added.empty()))
     tokenizer::save_tokenizer(*text.tokenizer, text.source, writer.folder());
-  nlohmann::json about = {
-      {"base", base.string()}, {"base_weights", kept_as(decoder)}, {kLineageKey, origin}};
   if (decoder.spec.rope_is_overridden) {
     about[kRopeRecord] = model::rope_parameters(decoder.spec.ropes.front());
     if (adapter)

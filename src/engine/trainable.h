@@ -7,7 +7,10 @@
 #include <vector>
 
 #include "adapters/adapter.h"
+#include "adapters/changed_base.h"
+#include "adapters/eva.h"
 #include "adapters/rank_allocation.h"
+#include "adapters/relora.h"
 #include "engine/text.h"
 #include "model/decoder.h"
 #include "model/rope_options.h"
@@ -21,6 +24,8 @@ struct Trainable {
   std::shared_ptr<adapters::DropoutState> dropout;
   std::vector<optim::Parameter> parameters;            ///< fp32 leaves, named as files name them
   std::optional<adapters::RankAllocation> allocation;  ///< of AdaLoRA
+  std::optional<adapters::ChangedBase> loftq_base;     ///< of LoftQ, where it is one of its own
+  std::optional<adapters::Relora> relora;
 
   std::int64_t parameter_count() const;
   /// Everything that steps change but the optimizer's own: the parameters and what goes with them.
@@ -34,6 +39,8 @@ struct TrainingStart {
   std::vector<std::int64_t> added_ids;  ///< tokens that were added to the base: they are trained
   std::int64_t total_steps = 0;
   std::uint64_t seed = 0;
+  std::filesystem::path base = {};          ///< the model's files, which LoftQ reads again
+  const adapters::EvaStart* eva = nullptr;  ///< where the adapter begins so
 };
 
 /// Makes the fp32 masters and puts them into the model.
@@ -42,7 +49,9 @@ struct TrainingStart {
 Trainable make_trainable(model::Decoder& decoder, const adapters::AdapterOptions& options,
                          const config::Given& given, const TrainingStart& start);
 
-/// Writes the product: `adapter/` in PEFT's format, or `model/` in Hugging Face's.
+/// Writes the product: `adapter/` in PEFT's format, or `model/` in Hugging Face's. After restarts
+/// that is the model with everything merged. Where LoftQ made a base of its own, `loftq_base/` has
+/// it, dequantised, and the adapter names it.
 /// @param text its tokenizer is saved along where it is not the base's own
 /// @param origin see Session::origin()
 /// @return the folder

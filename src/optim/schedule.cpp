@@ -151,8 +151,21 @@ const std::vector<ScheduleShape>& schedule_shapes() {
   return table;
 }
 
+double Restarts::factor(std::int64_t step) const {
+  if (every == 0) return 1.0;
+  constexpr double kLowest = 0.001;
+  const std::int64_t since = step % every;
+  double way = 1.0;
+  if (step >= every && since < warmup_steps)
+    way = double(since) / double(warmup_steps);
+  else if (every - since < anneal_steps)
+    way = double(every - since) / double(anneal_steps);
+  return kLowest + (1.0 - kLowest) * way;
+}
+
 double Schedule::at(std::int64_t step) const {
-  return peak * shape_named(options.lr_scheduler_type).factor(*this, double(step));
+  return peak * shape_named(options.lr_scheduler_type).factor(*this, double(step)) *
+         restarts.factor(step);
 }
 
 Schedule make_schedule(const ScheduleOptions& options, double learning_rate,

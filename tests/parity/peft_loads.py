@@ -29,6 +29,7 @@ METHODS = {
     "dora": "{method: dora, r: 8}",
     "pissa": "{method: lora, r: 4, init_lora_weights: pissa}",
     "olora": "{method: lora, r: 4, init_lora_weights: olora, use_rslora: true}",
+    "eva": "{method: lora, r: 4, init_lora_weights: eva}",
     "adalora": "{method: adalora, r: 6}",
     "adalora_ranks": "{method: adalora, r: 6, target_r: 2, tinit: 4, tfinal: 4}",
     "ia3": "{method: ia3, target_modules: [k_proj, v_proj, down_proj]}",

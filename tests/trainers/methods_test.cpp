@@ -69,6 +69,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"pissa", "{method: lora, r: 4, init_lora_weights: pissa}"},
         Case{"pissa_niter", "{method: lora, r: 4, init_lora_weights: pissa_niter_4}"},
         Case{"olora", "{method: lora, r: 4, init_lora_weights: olora, use_rslora: true}"},
+        Case{"eva", "{method: lora, r: 4, init_lora_weights: eva}"},
         Case{"dora", "{method: dora, r: 4}"},
         Case{"dora_dropout", "{method: lora, use_dora: true, r: 4, lora_dropout: 0.1}"},
         Case{"adalora", "{method: adalora, r: 6}"}, Case{"ia3", "{method: ia3}"},

@@ -159,7 +159,7 @@ report::Metrics DpoTrainer::evaluate() {
 ExitCode run(const config::Loaded<engine::RunOptions>& config, const engine::Placement& placement,
              const engine::ResumeRequest& resume) {
   check_cut(config.options);
-  engine::Session session = engine::open_session(config, placement);
+  engine::Session session = engine::open_session(config, placement, resume);
   const bool shares = engine::shares_prompts(session, session.options.dpo.prefix_sharing);
   engine::Reference reference(
       session, config, {.follows = session.options.dpo.sync_ref_model, .shares_prompts = shares});

@@ -180,7 +180,7 @@ report::Metrics KtoTrainer::evaluate() {
 
 ExitCode run(const config::Loaded<engine::RunOptions>& config, const engine::Placement& placement,
              const engine::ResumeRequest& resume) {
-  engine::Session session = engine::open_session(config, placement);
+  engine::Session session = engine::open_session(config, placement, resume);
   engine::Reference reference(session, config);
   const loss::RewardMoments none;
   const Tensor moments = torch::tensor({none.mean, none.variance, none.count}, torch::kFloat64);

@@ -145,7 +145,7 @@ report::Metrics OrpoTrainer::evaluate() {
 
 ExitCode run(const config::Loaded<engine::RunOptions>& config, const engine::Placement& placement,
              const engine::ResumeRequest& resume) {
-  engine::Session session = engine::open_session(config, placement);
+  engine::Session session = engine::open_session(config, placement, resume);
   const bool shares = engine::shares_prompts(session, session.options.orpo.prefix_sharing);
   return engine::run_training(OrpoTrainer{session, shares}, resume);
 }

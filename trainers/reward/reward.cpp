@@ -120,7 +120,7 @@ report::Metrics RewardTrainer::evaluate() {
 ExitCode run(const config::Loaded<engine::RunOptions>& config, const engine::Placement& placement,
              const engine::ResumeRequest& resume) {
   const config::Loaded<engine::RunOptions> with_its_head = with_head(config);
-  engine::Session session = engine::open_session(with_its_head, placement);
+  engine::Session session = engine::open_session(with_its_head, placement, resume);
   const Objective& objective = objective_named(session.options.reward.loss_type);
   const std::int64_t outputs = session.decoder.spec.num_labels;
   HONE_CHECK(ConfigError, objective.most_outputs == 0 || outputs <= objective.most_outputs,

@@ -54,7 +54,7 @@ report::Metrics SftTrainer::evaluate() {
 
 ExitCode run(const config::Loaded<engine::RunOptions>& config, const engine::Placement& placement,
              const engine::ResumeRequest& resume) {
-  engine::Session session = engine::open_session(config, placement);
+  engine::Session session = engine::open_session(config, placement, resume);
   return engine::run_training(SftTrainer{session}, resume);
 }
 

@@ -115,6 +115,35 @@ TEST(RankBudget, ShrinksCubicallyBetweenItsEnds) {
   EXPECT_FALSE(budget.is_due(16));
   EXPECT_TRUE(budget.is_due(70));
   EXPECT_FALSE(budget.is_due(75));
+  EXPECT_EQ(budget.last_due(8), 10) << "before the first cut nothing is owed";
+  EXPECT_EQ(budget.last_due(17), 15);
+  EXPECT_EQ(budget.last_due(75), 70);
+}
+
+// A step that the guard skips is one that after_step() is not called for.
+TEST_F(AdaLora, ACutThatASkippedStepWasToMakeIsMadeAtTheNextGoodOne) {
+  RankAllocation allocation(adapter_, 12);
+  const auto left = [&] {
+    std::int64_t count = 0;
+    const json kept = kept_ranks(allocation);
+    for (const json& flags : kept)
+      for (const json& flag : flags) count += flag.get<bool>() ? 1 : 0;
+    return count;
+  };
+  const std::int64_t target =
+      std::ssize(adapter_.modules) * info_["schedule"]["target_r"].get<int>();
+  for (std::int64_t step = 1; step <= 12; ++step) {
+    descend();
+    if (step != 9 && step != 10) allocation.after_step(step);  // the last cut is due at step 9
+    for (NamedTensor& named : adapter_.state()) named.tensor.mutable_grad().reset();
+    if (step == 10) {
+      EXPECT_GT(left(), target);
+    }
+    if (step == 11) {
+      EXPECT_EQ(left(), target);
+    }
+  }
+  EXPECT_EQ(left(), target);
 }
 
 TEST_F(AdaLora, RefusesAScheduleWithoutStepsToCut) {
