@@ -1,6 +1,7 @@
 // Putting an adapter onto a model, and taking it off.
 
 #include "adapters/adapter.h"
+#include "adapters/experts.h"
 #include "adapters/token_rows.h"
 #include "base/error.h"
 
@@ -36,6 +37,9 @@ void attach_module(const Adapter& adapter, const AdaptedModule& module, model::D
       return;
     case SiteKind::kEmbedding:
       decoder.embedding_adapter = adapter.method->embedding(place);
+      return;
+    case SiteKind::kExperts:
+      attach_to_experts(place, decoder);
       return;
     case SiteKind::kNorm:
     case SiteKind::kRouter:
@@ -78,8 +82,11 @@ void attach(Adapter& adapter, model::Decoder& decoder,
 }
 
 void detach(Adapter& adapter, model::Decoder& decoder) {
-  for (const AdaptedModule& module : adapter.modules)
+  for (const AdaptedModule& module : adapter.modules) {
     if (module.site.kind == SiteKind::kLinear) linear_at(decoder, module.site).adapter.reset();
+    if (module.site.kind == SiteKind::kExperts)
+      for (model::Linear* layer : expert_layers(decoder, module.site)) layer->adapter.reset();
+  }
   decoder.head_adapter.reset();
   decoder.embedding_adapter.reset();
   decoder.virtual_tokens.reset();

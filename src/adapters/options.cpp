@@ -191,6 +191,11 @@ const Table<AdapterOptions>& AdapterOptions::table() {
            "Which modules: all-linear (all but the head); or names as PEFT matches them, by their "
            "last parts (q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj, "
            "embed_tokens, lm_head); or one regular expression for whole names."),
+       field("target_parameters", &O::target_parameters, {}, kScalarOrList,
+             "lora: stacked weights of experts, by the last parts of transformers' names "
+             "(mlp.experts.gate_up_proj, mlp.experts.down_proj), in every layer. Each expert then "
+             "has an update of rank r, computed for the tokens that are sent to it. all-linear "
+             "then means the layers outside of experts."),
        field("exclude_modules", &O::exclude_modules, {}, kScalarOrList,
              "Of these, which not: names or one regular expression."),
        field("layers_to_transform", &O::layers_to_transform, {}, at_least(0),

@@ -26,6 +26,7 @@ struct AdapterOptions {
   std::string bias;
   std::string init_lora_weights;
   std::vector<std::string> target_modules;
+  std::vector<std::string> target_parameters;
   std::vector<std::string> exclude_modules;
   std::vector<double> layers_to_transform;
   std::vector<std::string> layers_pattern;

@@ -143,7 +143,7 @@ class Reader {
 void read_tensors(Adapter& adapter, Reader& reader) {
   for (AdaptedModule& module : adapter.modules)
     for (auto& [name, tensor] : module.tensors)
-      reader.read(kPrefix + module.site.name + "." + name, tensor);
+      reader.read(kPrefix + module.site.file_name() + "." + name, tensor);
   for (auto& [name, tensor] : adapter.shared) {
     // VeRA's matrices may be left out: they follow from their key.
     if (reader.has("base_model." + name) || !adapter.settings.values().contains("save_projection"))

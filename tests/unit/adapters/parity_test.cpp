@@ -145,7 +145,8 @@ TEST_P(AdapterParity, TakenOffItLeavesTheBase) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Adapters, AdapterParity,
-                         testing::Values("adalora", "boft", "dora", "dora_rslora", "ia3",
+                         testing::Values("adalora", "boft", "dora", "dora_rslora",
+                                         "experts_both", "experts_down", "experts_renamed", "ia3",
                                          "ln_tuning", "loha", "lokr", "lokr_factor", "lora",
                                          "lora_bias", "lora_bias_all", "lora_embedding",
                                          "lora_patterns", "oft", "oft_neumann", "olora", "p_tuning",
