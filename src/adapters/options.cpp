@@ -80,6 +80,18 @@ void check_target_rank(const AdapterOptions& options, Problems& problems) {
                                options.r, options.target_r));
 }
 
+/// Options of a part that another option switches on.
+void check_switched_on(const AdapterOptions& options, Problems& problems) {
+  struct Row {
+    const char *method, *option, *needs;
+    bool is_on;
+  };
+  for (const Row& row : {Row{"oft", "eps", "coft: true", options.coft}})
+    if (options.method == row.method && options.init_from.empty() && !row.is_on &&
+        problems.given(row.option))
+      problems.add(row.option, fmt::format("has no effect without adapter.{}", row.needs));
+}
+
 void check_targets(const AdapterOptions& options, Problems& problems) {
   const auto& targets = options.target_modules;
   if (targets.size() > 1)
@@ -240,8 +252,15 @@ const Table<AdapterOptions>& AdapterOptions::table() {
              "oft: size of a rotated block."),
        field("use_cayley_neumann", &O::use_cayley_neumann, true,
              "oft: rotate by a series of five terms instead of solving (faster, not exact)."),
+       field("coft", &O::coft, false,
+             "oft: keep every rotation near the identity, at most eps / sqrt(blocks) away."),
+       field("eps", &O::eps, 6e-5, above(0), "oft with coft: how far all blocks may go together."),
+       field("block_share", &O::block_share, false, "oft: one rotation for all blocks of a layer."),
        field("boft_block_size", &O::boft_block_size, 4, at_least(2),
              "boft: size of a rotated block."),
+       field("boft_n_butterfly_factor", &O::boft_n_butterfly_factor, 1, at_least(1), at_most(32),
+             "boft: rotations one after the other, each over blocks twice as far apart. PEFT loads "
+             "more than one only where its CUDA extension is built."),
        field("num_virtual_tokens", &O::num_virtual_tokens, 20, at_least(1), unit("tokens"),
              "prompt_tuning, p_tuning, prefix_tuning: trained tokens before every document."),
        field("encoder_hidden_size", &O::encoder_hidden_size, 128, at_least(1),
@@ -251,6 +270,8 @@ const Table<AdapterOptions>& AdapterOptions::table() {
        check<O>("Options of an adapter are set only where its method has them.", check_has_effect),
        check<O>("init_lora_weights is an initialisation that hone knows.", check_initialisation),
        check<O>("target_r is at most r.", check_target_rank),
+       check<O>("Options of a network or limit are set only where it is switched on.",
+                check_switched_on),
        check<O>("A regular expression stands alone in target_modules.", check_targets)});
   return table;
 }

@@ -45,7 +45,11 @@ struct AdapterOptions {
   std::int64_t decompose_factor;
   std::int64_t oft_block_size;
   bool use_cayley_neumann;
+  bool coft;
+  double eps;
+  bool block_share;
   std::int64_t boft_block_size;
+  std::int64_t boft_n_butterfly_factor;
   std::int64_t num_virtual_tokens;
   std::int64_t encoder_hidden_size;
 

@@ -218,6 +218,13 @@ Adapter load_adapter(const fs::path& folder, model::Decoder& decoder) {
   auto [method, settings] = read_config(folder);
   const io::SafetensorsFile file(folder / kWeightsFile);
   add_missing_head(file, decoder);
+  if (method->complete_from_file != nullptr)
+    method->complete_from_file(
+        [&file](const std::string& name) {
+          const io::TensorView* view = file.find(kPrefix + name);
+          return view == nullptr ? std::vector<std::int64_t>() : view->shape;
+        },
+        sites_of(decoder), settings);
   Adapter adapter = make_adapter(decoder, *method, settings, 0);
   // A folder holds what an encoder made, not the encoder.
   if (method->exported != nullptr)

@@ -258,6 +258,7 @@ INSTANTIATE_TEST_SUITE_P(
         std::pair{"{method: lora, boft_block_size: 8}", "has no such option"},
         std::pair{"{method: full, r: 8}", "has no effect without an adapter"},
         std::pair{"{method: lora, target_parameters: mlp.experts.down_proj}", "has no experts"},
+        std::pair{"{method: oft, eps: 0.1}", "has no effect without adapter.coft: true"},
         std::pair{"{method: lora, init_lora_weights: svd}", "got \"svd\""}));
 
 TEST(AdapterForAnotherBase, IsRefusedWithTheSizes) {

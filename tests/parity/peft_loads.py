@@ -37,6 +37,7 @@ METHODS = {
     "loha": "{method: loha, r: 4}",
     "lokr": "{method: lokr, r: 4, decompose_both: true, decompose_factor: 4}",
     "oft": "{method: oft, oft_block_size: 8}",
+    "oft_coft": "{method: oft, oft_block_size: 8, coft: true, eps: 0.5, block_share: true}",
     "boft": "{method: boft}",
     "ln_tuning": "{method: ln_tuning}",
     "trainable_tokens": "{method: trainable_tokens, trainable_token_indices: [3, 4, 5, 6, 7, 8]}",

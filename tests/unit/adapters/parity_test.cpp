@@ -145,11 +145,12 @@ TEST_P(AdapterParity, TakenOffItLeavesTheBase) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Adapters, AdapterParity,
-                         testing::Values("adalora", "boft", "dora", "dora_rslora",
+                         testing::Values("adalora", "boft", "boft_butterfly", "dora", "dora_rslora",
                                          "experts_both", "experts_down", "experts_renamed", "ia3",
                                          "ln_tuning", "loha", "lokr", "lokr_factor", "lora",
                                          "lora_bias", "lora_bias_all", "lora_embedding",
-                                         "lora_patterns", "oft", "oft_neumann", "olora", "p_tuning",
+                                         "lora_patterns", "oft", "oft_coft",
+                                         "oft_coft_shared", "oft_neumann", "olora", "p_tuning",
                                          "pissa", "prefix_tuning", "prompt_tuning", "rslora",
                                          "trainable_tokens", "vblora", "vera"),
                          [](const auto& one) { return std::string(one.param); });
