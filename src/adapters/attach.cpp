@@ -8,9 +8,12 @@
 namespace hone::adapters {
 namespace {
 
+/// The random numbers of what makes virtual tokens: above those of every site.
+constexpr std::uint32_t kVirtualSite = 1u << 23;
+
 /// The probability of dropout, whatever PEFT's config of this method calls it.
 double dropout_of(const Settings& settings) {
-  for (const char* key : {"lora_dropout", "vera_dropout", "vblora_dropout"})
+  for (const char* key : {"lora_dropout", "vera_dropout", "vblora_dropout", "encoder_dropout"})
     if (settings.says(key)) return settings.get<double>(key);
   return 0;
 }
@@ -78,7 +81,8 @@ void attach(Adapter& adapter, model::Decoder& decoder,
   for (const TokenRows& tokens : adapter.token_rows) attach_token_rows(tokens, decoder);
   if (adapter.method->virtual_tokens != nullptr)
     decoder.virtual_tokens =
-        adapter.method->virtual_tokens(decoder, adapter.settings, adapter.virtual_tensors);
+        adapter.method->virtual_tokens(decoder, adapter.settings, adapter.virtual_tensors,
+                                       {dropout_of(adapter.settings), kVirtualSite, dropout_state});
 }
 
 void detach(Adapter& adapter, model::Decoder& decoder) {

@@ -73,7 +73,8 @@ struct Method {
                                              const Settings& settings) = nullptr;
   std::shared_ptr<const model::VirtualTokens> (*virtual_tokens)(const model::Decoder& decoder,
                                                                 const Settings& settings,
-                                                                const Tensors& tensors) = nullptr;
+                                                                const Tensors& tensors,
+                                                                const Dropping& dropping) = nullptr;
   Tensors (*exported)(const Settings& settings, const Tensors& tensors) = nullptr;
   /// Completes what the config says of the model; null: nothing.
   void (*describe)(const model::Decoder& decoder, Settings& settings) = nullptr;

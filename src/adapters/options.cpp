@@ -86,7 +86,13 @@ void check_switched_on(const AdapterOptions& options, Problems& problems) {
     const char *method, *option, *needs;
     bool is_on;
   };
-  for (const Row& row : {Row{"oft", "eps", "coft: true", options.coft}})
+  const bool lstm = options.encoder_reparameterization_type == "LSTM";
+  for (const Row& row :
+       {Row{"oft", "eps", "coft: true", options.coft},
+        Row{"p_tuning", "encoder_num_layers", "encoder_reparameterization_type: LSTM", lstm},
+        Row{"p_tuning", "encoder_dropout", "encoder_reparameterization_type: LSTM", lstm},
+        Row{"prefix_tuning", "encoder_hidden_size", "prefix_projection: true",
+            options.prefix_projection}})
     if (options.method == row.method && options.init_from.empty() && !row.is_on &&
         problems.given(row.option))
       problems.add(row.option, fmt::format("has no effect without adapter.{}", row.needs));
@@ -264,7 +270,20 @@ const Table<AdapterOptions>& AdapterOptions::table() {
        field("num_virtual_tokens", &O::num_virtual_tokens, 20, at_least(1), unit("tokens"),
              "prompt_tuning, p_tuning, prefix_tuning: trained tokens before every document."),
        field("encoder_hidden_size", &O::encoder_hidden_size, 128, at_least(1),
-             "p_tuning: width of the network that makes them."),
+             "p_tuning, prefix_tuning with prefix_projection: width of the network that makes "
+             "them."),
+       field("encoder_reparameterization_type", &O::encoder_reparameterization_type, "MLP",
+             choices({"MLP", "LSTM"}),
+             "p_tuning: what that network is. MLP: three linear layers, a token at a time; LSTM: "
+             "a bidirectional one over the tokens, and two linear layers."),
+       field("encoder_num_layers", &O::encoder_num_layers, 2, at_least(1), at_most(16),
+             "p_tuning with LSTM: its layers."),
+       field("encoder_dropout", &O::encoder_dropout, 0.0, at_least(0), below(1),
+             "p_tuning with LSTM: share of what goes from layer to layer that is dropped while "
+             "training."),
+       field("prefix_projection", &O::prefix_projection, false,
+             "prefix_tuning: make the prefix by a small network, which is left behind when it is "
+             "saved."),
        field("init_from", &O::init_from, "",
              "A PEFT folder to go on from; rank, alpha and targets are then its own."),
        check<O>("Options of an adapter are set only where its method has them.", check_has_effect),

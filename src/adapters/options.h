@@ -52,6 +52,10 @@ struct AdapterOptions {
   std::int64_t boft_n_butterfly_factor;
   std::int64_t num_virtual_tokens;
   std::int64_t encoder_hidden_size;
+  std::string encoder_reparameterization_type;
+  std::int64_t encoder_num_layers;
+  double encoder_dropout;
+  bool prefix_projection;
 
   /// False where weights of the model itself are trained.
   bool trains_adapter() const;

@@ -84,7 +84,13 @@ INSTANTIATE_TEST_SUITE_P(
              "{method: trainable_tokens, trainable_token_indices: [3, 4, 5, 6, 7, 8, 9]}"},
         Case{"prompt_tuning", "{method: prompt_tuning, num_virtual_tokens: 4}"},
         Case{"p_tuning", "{method: p_tuning, num_virtual_tokens: 4, encoder_hidden_size: 32}"},
+        Case{"p_tuning_lstm",
+             "{method: p_tuning, num_virtual_tokens: 4, encoder_hidden_size: 16, "
+             "encoder_reparameterization_type: LSTM, encoder_dropout: 0.1}"},
         Case{"prefix_tuning", "{method: prefix_tuning, num_virtual_tokens: 4}"},
+        Case{"prefix_projection",
+             "{method: prefix_tuning, num_virtual_tokens: 4, prefix_projection: true, "
+             "encoder_hidden_size: 32}"},
         Case{"bottleneck", "{method: bottleneck, r: 8, target_modules: [o_proj, down_proj]}"}),
     [](const auto& one) { return std::string(one.param.name); });
 
