@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "adapters/experts.h"
 #include "adapters/fingerprint.h"
 #include "adapters/initial.h"
 #include "adapters/targets.h"
@@ -111,7 +112,7 @@ std::vector<NamedTensor> Adapter::state() const {
   };
   for (const AdaptedModule& module : modules)
     for (const auto& [name, tensor] : module.tensors)
-      state.push_back({kModelPrefix + module.site.name + "." + name, tensor});
+      state.push_back({kModelPrefix + module.site.file_name() + "." + name, tensor});
   for (const auto& [name, tensor] : shared)
     state.push_back({kSharedPrefix + name, tensor, is_shared_trained(name)});
   for (const auto& [name, tensor] : virtual_tensors) state.push_back({name, tensor});
@@ -169,7 +170,10 @@ Adapter make_adapter(model::Decoder& decoder, const Method& method, Settings set
   adapter.base_rows = decoder.spec.vocab_size - decoder.spec.added_rows;
   adapter.base_fingerprint = fingerprint(decoder, adapter.base_rows);
   const std::vector<Site> all = sites_of(decoder);
-  const std::vector<Site> sites = choose_sites(method, adapter.settings, all);
+  const std::vector<Site> modules = choose_sites(method, adapter.settings, all);
+  std::vector<Site> sites = modules;
+  for (Site& site : choose_expert_sites(method, adapter.settings, decoder))
+    sites.push_back(std::move(site));
   check_patterns(adapter.settings, sites);
   const auto device = decoder.device();
   for (const Site& site : sites) {
@@ -194,7 +198,7 @@ Adapter make_adapter(model::Decoder& decoder, const Method& method, Settings set
   add_saved_modules(adapter, decoder, all);
   add_biases(adapter, decoder);
   adapter.token_rows = token_rows_of(method, adapter.settings, decoder);
-  if (!sites.empty()) adapter.settings.set("target_modules", name_targets(sites, all));
+  if (!sites.empty()) adapter.settings.set("target_modules", name_targets(modules, all));
   return adapter;
 }
 

@@ -2,18 +2,22 @@
 
 #include "adapters/adapter.h"
 #include "adapters/dropout_probability.h"
+#include "adapters/experts.h"
 #include "adapters/token_rows.h"
 #include "base/error.h"
 
 namespace hone::adapters {
 
 double dropout_of(const Settings& settings) {
-  for (const char* key : {"lora_dropout", "vera_dropout", "vblora_dropout"})
+  for (const char* key : {"lora_dropout", "vera_dropout", "vblora_dropout", "encoder_dropout"})
     if (settings.says(key)) return settings.get<double>(key);
   return 0;
 }
 
 namespace {
+
+/// The random numbers of what makes virtual tokens: above those of every site.
+constexpr std::uint32_t kVirtualSite = 1u << 23;
 
 void attach_module(const Adapter& adapter, const AdaptedModule& module, model::Decoder& decoder,
                    const std::shared_ptr<const DropoutState>& dropout_state) {
@@ -37,6 +41,9 @@ void attach_module(const Adapter& adapter, const AdaptedModule& module, model::D
       return;
     case SiteKind::kEmbedding:
       decoder.embedding_adapter = adapter.method->embedding(place);
+      return;
+    case SiteKind::kExperts:
+      attach_to_experts(place, decoder);
       return;
     case SiteKind::kNorm:
     case SiteKind::kRouter:
@@ -75,12 +82,16 @@ void attach(Adapter& adapter, model::Decoder& decoder,
   for (const TokenRows& tokens : adapter.token_rows) attach_token_rows(tokens, decoder);
   if (adapter.method->virtual_tokens != nullptr)
     decoder.virtual_tokens =
-        adapter.method->virtual_tokens(decoder, adapter.settings, adapter.virtual_tensors);
+        adapter.method->virtual_tokens(decoder, adapter.settings, adapter.virtual_tensors,
+                                       {dropout_of(adapter.settings), kVirtualSite, dropout_state});
 }
 
 void detach(Adapter& adapter, model::Decoder& decoder) {
-  for (const AdaptedModule& module : adapter.modules)
+  for (const AdaptedModule& module : adapter.modules) {
     if (module.site.kind == SiteKind::kLinear) linear_at(decoder, module.site).adapter.reset();
+    if (module.site.kind == SiteKind::kExperts)
+      for (model::Linear* layer : expert_layers(decoder, module.site)) layer->adapter.reset();
+  }
   decoder.head_adapter.reset();
   decoder.embedding_adapter.reset();
   decoder.virtual_tokens.reset();

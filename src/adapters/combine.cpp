@@ -7,6 +7,7 @@
 #include <cmath>
 #include <optional>
 
+#include "adapters/experts.h"
 #include "adapters/methods/keys.h"
 #include "adapters/targets.h"
 #include "base/error.h"
@@ -154,10 +155,10 @@ void check(const std::vector<Adapter>& adapters, const Combination& how) {
     const bool plain = adapter.method->peft_type == std::string("LORA") &&
                        !adapter.settings.get("use_dora", false) &&
                        !adapter.settings.get("lora_bias", false) && adapter.replaced.empty() &&
-                       adapter.token_rows.empty();
+                       adapter.token_rows.empty() && !adapter.settings.says(kTargetParameters);
     HONE_CHECK(ConfigError, plain,
                "{}: only plain LoRA adapters can be combined: no other method, no DoRA, biases, "
-               "trained tokens or modules_to_save",
+               "trained tokens, modules_to_save or target_parameters",
                adapter.settings.where());
   }
 }

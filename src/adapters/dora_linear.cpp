@@ -27,22 +27,28 @@ struct DoraLinear : torch::autograd::Function<DoraLinear> {
     u.addmm_(xa, b.to(dtype).t(), 1, scaling);
     const Tensor scale = (magnitude / norms).to(dtype);
     const Tensor y = bias ? at::addcmul(*bias, u, scale) : u * scale;
-    context->save_for_backward({x, a, b, xa, u, norms, scale});
+    // y = c ∘ u tells u as well, and what follows often keeps y anyway (attention its values, a
+    // gated MLP both factors): u is kept only where a bias, which may be far larger, hides it.
+    context->save_for_backward({x, a, b, xa, bias ? u : y, norms, scale});
+    context->saved_data["keeps_u"] = bias.has_value();
     model::keep(*context, weight);
     context->saved_data["scaling"] = scaling;
     return y;
   }
 
-  // With G = dL/dy and H = c ∘ G = dL/du:  dm = Σ_N G ∘ u / ‖·‖,  and with H as LoRA's G:
-  // dB = s Hᵀ(xAᵀ),  dA = s (HB)ᵀ x,  dx = HW + s HBA.
+  // With G = dL/dy and H = c ∘ G = dL/du:  dm = Σ_N G ∘ u / ‖·‖ = Σ_N G ∘ y / (c ‖·‖),  and with H
+  // as LoRA's G:  dB = s Hᵀ(xAᵀ),  dA = s (HB)ᵀ x,  dx = HW + s HBA.
   static variable_list backward(AutogradContext* context, variable_list grads) {
     const auto saved = context->get_saved_variables();
-    const Tensor &x = saved[0], &a = saved[1], &b = saved[2], &xa = saved[3], &u = saved[4],
+    const Tensor &x = saved[0], &a = saved[1], &b = saved[2], &xa = saved[3], &u_or_y = saved[4],
                  &norms = saved[5], &scale = saved[6];
     const double scaling = context->saved_data["scaling"].toDouble();
     const auto dtype = x.scalar_type();
     const Tensor& g = grads[0];
-    const Tensor grad_m = (g * u).sum(0, false, torch::kFloat32) / norms;
+    Tensor grad_m = (g * u_or_y).sum(0, false, torch::kFloat32) / norms;
+    // A magnitude of 0 leaves nothing of u in y: such a row stays as it is.
+    if (!context->saved_data["keeps_u"].toBool())
+      grad_m = torch::where(scale == 0, 0.0, grad_m / scale);
     const Tensor h = g * scale;
     const Tensor grad_b = h.t().mm(xa).to(b.scalar_type()).mul_(scaling);
     const Tensor hb = h.mm(b.to(dtype)).mul_(scaling);  // [N, r]

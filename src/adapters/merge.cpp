@@ -35,8 +35,9 @@ void merge(Adapter& adapter, model::Decoder& decoder) {
              "{}: {} puts tokens before every document; no weight of the base can hold them",
              adapter.settings.where(), adapter.method->name);
   attach(adapter, decoder);
-  for (const AdaptedModule& module : adapter.modules)
-    if (module.site.kind == SiteKind::kLinear) merge_linear(linear_at(decoder, module.site));
+  model::for_each_linear(decoder, [](model::Linear& linear) {
+    if (linear.adapter) merge_linear(linear);
+  });
   merge_ends(decoder);
 }
 

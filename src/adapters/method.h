@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -32,6 +33,9 @@ struct TensorSpec {
   Start start;
   bool is_trained = true;
 };
+
+/// The shape of one of a file's tensors, by its name behind PEFT's prefix; empty: it is not there.
+using StoredShape = std::function<std::vector<std::int64_t>(const std::string& name)>;
 
 /// Tensors by the names of their specs.
 using Tensors = std::map<std::string, Tensor>;
@@ -69,10 +73,14 @@ struct Method {
                                              const Settings& settings) = nullptr;
   std::shared_ptr<const model::VirtualTokens> (*virtual_tokens)(const model::Decoder& decoder,
                                                                 const Settings& settings,
-                                                                const Tensors& tensors) = nullptr;
+                                                                const Tensors& tensors,
+                                                                const Dropping& dropping) = nullptr;
   Tensors (*exported)(const Settings& settings, const Tensors& tensors) = nullptr;
   /// Completes what the config says of the model; null: nothing.
   void (*describe)(const model::Decoder& decoder, Settings& settings) = nullptr;
+  /// Corrects what the config says by what its file holds; null: the config is to be believed.
+  void (*complete_from_file)(const StoredShape& shape_of, const std::vector<Site>& sites,
+                             Settings& settings) = nullptr;
   /// A term of the training loss; null: none.
   Tensor (*penalty)(const Settings& settings, const std::vector<const Tensors*>& layers) = nullptr;
 };

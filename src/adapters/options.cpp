@@ -127,6 +127,24 @@ void check_target_rank(const AdapterOptions& options, Problems& problems) {
                                options.r, options.target_r));
 }
 
+/// Options of a part that another option switches on.
+void check_switched_on(const AdapterOptions& options, Problems& problems) {
+  struct Row {
+    const char *method, *option, *needs;
+    bool is_on;
+  };
+  const bool lstm = options.encoder_reparameterization_type == "LSTM";
+  for (const Row& row :
+       {Row{"oft", "eps", "coft: true", options.coft},
+        Row{"p_tuning", "encoder_num_layers", "encoder_reparameterization_type: LSTM", lstm},
+        Row{"p_tuning", "encoder_dropout", "encoder_reparameterization_type: LSTM", lstm},
+        Row{"prefix_tuning", "encoder_hidden_size", "prefix_projection: true",
+            options.prefix_projection}})
+    if (options.method == row.method && options.init_from.empty() && !row.is_on &&
+        problems.given(row.option))
+      problems.add(row.option, fmt::format("has no effect without adapter.{}", row.needs));
+}
+
 void check_targets(const AdapterOptions& options, Problems& problems) {
   const auto& targets = options.target_modules;
   if (targets.size() > 1)
@@ -274,6 +292,11 @@ const Table<AdapterOptions>& AdapterOptions::table() {
            "Which modules: all-linear (all but the head); or names as PEFT matches them, by their "
            "last parts (q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj, "
            "embed_tokens, lm_head); or one regular expression for whole names."),
+       field("target_parameters", &O::target_parameters, {}, kScalarOrList,
+             "lora: stacked weights of experts, by the last parts of transformers' names "
+             "(mlp.experts.gate_up_proj, mlp.experts.down_proj), in every layer. Each expert then "
+             "has an update of rank r, computed for the tokens that are sent to it. all-linear "
+             "then means the layers outside of experts."),
        field("exclude_modules", &O::exclude_modules, {}, kScalarOrList,
              "Of these, which not: names or one regular expression."),
        field("layers_to_transform", &O::layers_to_transform, {}, at_least(0),
@@ -318,18 +341,40 @@ const Table<AdapterOptions>& AdapterOptions::table() {
              "oft: size of a rotated block."),
        field("use_cayley_neumann", &O::use_cayley_neumann, true,
              "oft: rotate by a series of five terms instead of solving (faster, not exact)."),
+       field("coft", &O::coft, false,
+             "oft: keep every rotation near the identity, at most eps / sqrt(blocks) away."),
+       field("eps", &O::eps, 6e-5, above(0), "oft with coft: how far all blocks may go together."),
+       field("block_share", &O::block_share, false, "oft: one rotation for all blocks of a layer."),
        field("boft_block_size", &O::boft_block_size, 4, at_least(2),
              "boft: size of a rotated block."),
+       field("boft_n_butterfly_factor", &O::boft_n_butterfly_factor, 1, at_least(1), at_most(32),
+             "boft: rotations one after the other, each over blocks twice as far apart. PEFT loads "
+             "more than one only where its CUDA extension is built."),
        field("num_virtual_tokens", &O::num_virtual_tokens, 20, at_least(1), unit("tokens"),
              "prompt_tuning, p_tuning, prefix_tuning: trained tokens before every document."),
        field("encoder_hidden_size", &O::encoder_hidden_size, 128, at_least(1),
-             "p_tuning: width of the network that makes them."),
+             "p_tuning, prefix_tuning with prefix_projection: width of the network that makes "
+             "them."),
+       field("encoder_reparameterization_type", &O::encoder_reparameterization_type, "MLP",
+             choices({"MLP", "LSTM"}),
+             "p_tuning: what that network is. MLP: three linear layers, a token at a time; LSTM: "
+             "a bidirectional one over the tokens, and two linear layers."),
+       field("encoder_num_layers", &O::encoder_num_layers, 2, at_least(1), at_most(16),
+             "p_tuning with LSTM: its layers."),
+       field("encoder_dropout", &O::encoder_dropout, 0.0, at_least(0), below(1),
+             "p_tuning with LSTM: share of what goes from layer to layer that is dropped while "
+             "training."),
+       field("prefix_projection", &O::prefix_projection, false,
+             "prefix_tuning: make the prefix by a small network, which is left behind when it is "
+             "saved."),
        field("init_from", &O::init_from, "",
              "A PEFT folder to go on from; rank, alpha and targets are then its own."),
        check<O>("Options of an adapter are set only where its method has them.", check_has_effect),
        check<O>("init_lora_weights is an initialisation that hone knows.", check_initialisation),
        check<O>("Restarts of ReLoRA begin as LoRA does.", check_restarts),
        check<O>("target_r is at most r.", check_target_rank),
+       check<O>("Options of a network or limit are set only where it is switched on.",
+                check_switched_on),
        check<O>("A regular expression stands alone in target_modules.", check_targets)});
   return table;
 }

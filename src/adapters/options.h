@@ -31,6 +31,7 @@ struct AdapterOptions {
   std::int64_t relora_steps, relora_warmup_steps, relora_anneal_steps;
   double relora_prune_ratio;
   std::vector<std::string> target_modules;
+  std::vector<std::string> target_parameters;
   std::vector<std::string> exclude_modules;
   std::vector<double> layers_to_transform;
   std::vector<std::string> layers_pattern;
@@ -49,9 +50,17 @@ struct AdapterOptions {
   std::int64_t decompose_factor;
   std::int64_t oft_block_size;
   bool use_cayley_neumann;
+  bool coft;
+  double eps;
+  bool block_share;
   std::int64_t boft_block_size;
+  std::int64_t boft_n_butterfly_factor;
   std::int64_t num_virtual_tokens;
   std::int64_t encoder_hidden_size;
+  std::string encoder_reparameterization_type;
+  std::int64_t encoder_num_layers;
+  double encoder_dropout;
+  bool prefix_projection;
 
   /// False where weights of the model itself are trained.
   bool trains_adapter() const;

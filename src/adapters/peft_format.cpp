@@ -143,7 +143,7 @@ class Reader {
 void read_tensors(Adapter& adapter, Reader& reader) {
   for (AdaptedModule& module : adapter.modules)
     for (auto& [name, tensor] : module.tensors)
-      reader.read(kPrefix + module.site.name + "." + name, tensor);
+      reader.read(kPrefix + module.site.file_name() + "." + name, tensor);
   for (auto& [name, tensor] : adapter.shared) {
     // VeRA's matrices may be left out: they follow from their key.
     if (reader.has("base_model." + name) || !adapter.settings.values().contains("save_projection"))
@@ -218,6 +218,13 @@ Adapter load_adapter(const fs::path& folder, model::Decoder& decoder) {
   auto [method, settings] = read_config(folder);
   const io::SafetensorsFile file(folder / kWeightsFile);
   add_missing_head(file, decoder);
+  if (method->complete_from_file != nullptr)
+    method->complete_from_file(
+        [&file](const std::string& name) {
+          const io::TensorView* view = file.find(kPrefix + name);
+          return view == nullptr ? std::vector<std::int64_t>() : view->shape;
+        },
+        sites_of(decoder), settings);
   Adapter adapter = make_adapter(decoder, *method, settings, 0);
   // A folder holds what an encoder made, not the encoder.
   if (method->exported != nullptr)

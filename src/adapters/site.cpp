@@ -57,7 +57,9 @@ Tensor base_weight(const model::Linear& linear, torch::Dtype dtype) {
 
 Tensor weight_at(model::Decoder& decoder, const Site& site) {
   if (site.kind == SiteKind::kLinear) return base_weight(linear_at(decoder, site), torch::kFloat32);
-  return find_weight(decoder, site.name + ".weight")->to(torch::kFloat32);
+  const Tensor* weight = find_weight(decoder, site.name + ".weight");
+  HONE_ASSERT(weight != nullptr, "{} is no module", site.name);
+  return weight->to(torch::kFloat32);
 }
 
 Tensor* find_weight(model::Decoder& decoder, const std::string& name) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 
+#include "adapters/experts.h"
 #include "adapters/pattern.h"
 #include "config/problems.h"
 
@@ -113,10 +114,13 @@ std::vector<Site> reached(const Method& method, const Settings& settings,
                           const std::vector<Site>& sites) {
   const auto& value = settings.values().at("target_modules");
   std::vector<Site> result;
+  if (!settings.says("target_modules") && settings.says(kTargetParameters)) return result;
   if (value == kAllLinear || value == nlohmann::json{kAllLinear}) {
     const bool norms = method.kinds == std::vector{SiteKind::kNorm};
     for (const Site& site : sites)
-      if (site.kind == (norms ? SiteKind::kNorm : SiteKind::kLinear)) result.push_back(site);
+      if (site.kind == (norms ? SiteKind::kNorm : SiteKind::kLinear) &&
+          !(settings.says(kTargetParameters) && is_of_expert(site)))
+        result.push_back(site);
     return result;
   }
   const std::vector<Matcher> matchers = matchers_of(settings, "target_modules");
@@ -166,7 +170,12 @@ std::vector<Site> choose_sites(const Method& method, const Settings& settings,
   for (const Site& site : reached(method, settings, sites))
     if (!any(excluded, site) && !any(saved, site) && is_chosen_layer(settings, layers, site))
       chosen.push_back(site);
-  HONE_CHECK(ConfigError, !chosen.empty(),
+  for (const Site& site : chosen)
+    HONE_CHECK(ConfigError, !settings.says(kTargetParameters) || !is_of_expert(site),
+               "{}: target_modules reaches {}, a layer of one expert, and {} the experts' stacked "
+               "weights; adapt them in one of the two ways",
+               settings.where(), site.name, kTargetParameters);
+  HONE_CHECK(ConfigError, !chosen.empty() || settings.says(kTargetParameters),
              "{}: target_modules less exclude_modules, modules_to_save and layers_to_transform "
              "leaves no module; there are: {}",
              settings.where(), last_names(sites));

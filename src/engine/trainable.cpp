@@ -51,6 +51,11 @@ void check_trains_alike(const adapters::Adapter& loaded, const std::string& fold
         "adapter.init_from: {} is trained with {} = {}, which hone does not do; set it to 0 in "
         "its adapter_config.json where it is to be trained on without",
         folder, key.key, loaded.settings.values().at(key.key).dump());
+  HONE_CHECK(ConfigError, !loaded.settings.get("prefix_projection", false),
+             "adapter.init_from: {} holds the prefix that a projection made, not the projection, "
+             "so its training cannot go on (nor can PEFT's); start anew, or set prefix_projection "
+             "to false in its adapter_config.json to train the prefix itself",
+             folder);
 }
 
 adapters::Adapter start_adapter(model::Decoder& decoder, const AdapterOptions& options,

@@ -93,7 +93,7 @@ std::vector<Method> make_methods() {
 }  // namespace
 
 bool takes_weight_decay(const std::string& name) {
-  return name.find("norm") == std::string::npos && !name.ends_with(".bias");
+  return name.find("norm") == std::string::npos && name.find(".bias") == std::string::npos;
 }
 
 bool is_hidden_matrix(const Parameter& parameter) {

@@ -175,6 +175,33 @@ TEST(InitFrom, IsRefusedWhereTheFolderIsTrainedInAnotherWay) {
   }
 }
 
+// A folder holds the prefix, not the network that its training went through.
+TEST(InitFrom, IsRefusedWhereTheNetworkWasLeftBehind) {
+  const test::TinyRun run("{method: prefix_tuning, init_from: '" + adapter("prefix_projection") +
+                          "'}");
+  const Finished finished = run_hone(run.train({"model.base=" + base(), "train.max_steps=1"}));
+  EXPECT_EQ(finished.exit_code, 2);
+  EXPECT_TRUE(contains(finished.err, "not the projection"));
+}
+
+// Both of a layer's stacked weights, by the command line: unmerged as merged.
+TEST(Experts, AreMergedIntoTheModelThatPeftGives) {
+  const test::TempFolder folder;
+  const std::string model = test::fixture("adapters/_base_mixtral").string();
+  const std::string merged = (folder / "merged").string();
+  const Finished finished = run_hone(
+      {"merge", "--model", model, "--adapter", adapter("experts_both"), "--output", merged});
+  ASSERT_EQ(finished.exit_code, 0) << finished.err;
+  const auto unmerged = logprobs(folder, model, {"--adapter", adapter("experts_both")});
+  const auto with = logprobs(folder, merged, {}), without = logprobs(folder, model, {});
+  double effect = 0;
+  for (std::size_t i = 0; i < with.size(); ++i) {
+    EXPECT_NEAR(unmerged[i], with[i], 1e-4);
+    effect = std::max(effect, std::abs(with[i] - without[i]));
+  }
+  EXPECT_GT(effect, 0.1);
+}
+
 TEST(Merge, CombinesAdaptersAndCanKeepThemOne) {
   const test::TempFolder folder;
   const std::string both = (folder / "both").string();
@@ -239,6 +266,10 @@ INSTANTIATE_TEST_SUITE_P(
         std::pair{"{method: lora, target_modules: [q_proj, '.*v_proj']}", "stands alone"},
         std::pair{"{method: lora, boft_block_size: 8}", "has no such option"},
         std::pair{"{method: full, r: 8}", "has no effect without an adapter"},
+        std::pair{"{method: lora, target_parameters: mlp.experts.down_proj}", "has no experts"},
+        std::pair{"{method: oft, eps: 0.1}", "has no effect without adapter.coft: true"},
+        std::pair{"{method: p_tuning, encoder_dropout: 0.1}", "encoder_reparameterization_type"},
+        std::pair{"{method: prefix_tuning, encoder_hidden_size: 64}", "prefix_projection: true"},
         std::pair{"{method: lora, init_lora_weights: svd}", "got \"svd\""}));
 
 TEST(AdapterForAnotherBase, IsRefusedWithTheSizes) {

@@ -38,15 +38,22 @@ METHODS = {
     "loha": "{method: loha, r: 4}",
     "lokr": "{method: lokr, r: 4, decompose_both: true, decompose_factor: 4}",
     "oft": "{method: oft, oft_block_size: 8}",
+    "oft_coft": "{method: oft, oft_block_size: 8, coft: true, eps: 0.5, block_share: true}",
     "boft": "{method: boft}",
     "ln_tuning": "{method: ln_tuning}",
     "trainable_tokens": "{method: trainable_tokens, trainable_token_indices: [3, 4, 5, 6, 7, 8]}",
     "prompt_tuning": "{method: prompt_tuning, num_virtual_tokens: 4}",
     "p_tuning": "{method: p_tuning, num_virtual_tokens: 4, encoder_hidden_size: 32}",
+    "p_tuning_lstm": "{method: p_tuning, num_virtual_tokens: 4, encoder_hidden_size: 16, "
+    "encoder_reparameterization_type: LSTM, encoder_dropout: 0.1}",
     "prefix_tuning": "{method: prefix_tuning, num_virtual_tokens: 4}",
+    "prefix_projection": "{method: prefix_tuning, num_virtual_tokens: 4, prefix_projection: true, "
+    "encoder_hidden_size: 32}",
 }
 # No weight of the base can hold these.
-NOT_MERGED = {"lora_bias", "prompt_tuning", "p_tuning", "prefix_tuning"}
+NOT_MERGED = {
+    "lora_bias", "prompt_tuning", "p_tuning", "p_tuning_lstm", "prefix_tuning", "prefix_projection"
+}
 
 
 def run(command):

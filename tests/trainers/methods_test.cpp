@@ -76,13 +76,22 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"vera", "{method: vera, r: 16}"},
         Case{"vblora", "{method: vblora, r: 4, num_vectors: 24, vector_length: 8}"},
         Case{"loha", "{method: loha, r: 4}"}, Case{"lokr", "{method: lokr, r: 4}"},
-        Case{"oft", "{method: oft, oft_block_size: 8}"}, Case{"boft", "{method: boft}"},
+        Case{"oft", "{method: oft, oft_block_size: 8}"},
+        Case{"oft_coft", "{method: oft, oft_block_size: 8, coft: true, eps: 0.5}"},
+        Case{"boft", "{method: boft}"},
+        Case{"boft_factors", "{method: boft, boft_block_size: 4, boft_n_butterfly_factor: 3}"},
         Case{"ln_tuning", "{method: ln_tuning}"},
         Case{"trainable_tokens",
              "{method: trainable_tokens, trainable_token_indices: [3, 4, 5, 6, 7, 8, 9]}"},
         Case{"prompt_tuning", "{method: prompt_tuning, num_virtual_tokens: 4}"},
         Case{"p_tuning", "{method: p_tuning, num_virtual_tokens: 4, encoder_hidden_size: 32}"},
+        Case{"p_tuning_lstm",
+             "{method: p_tuning, num_virtual_tokens: 4, encoder_hidden_size: 16, "
+             "encoder_reparameterization_type: LSTM, encoder_dropout: 0.1}"},
         Case{"prefix_tuning", "{method: prefix_tuning, num_virtual_tokens: 4}"},
+        Case{"prefix_projection",
+             "{method: prefix_tuning, num_virtual_tokens: 4, prefix_projection: true, "
+             "encoder_hidden_size: 32}"},
         Case{"bottleneck", "{method: bottleneck, r: 8, target_modules: [o_proj, down_proj]}"}),
     [](const auto& one) { return std::string(one.param.name); });
 

@@ -78,6 +78,7 @@ Method adalora_method() {
                                        free_key("rank_pattern", nullptr),
                                        free_key("init_lora_weights", true),
                                        free_key("alpha_pattern", json::object()),
+                                       fixed("target_parameters", nullptr),
                                        fixed("use_rslora", false),
                                        fixed("use_dora", false),
                                        fixed("lora_bias", false),

@@ -2,9 +2,11 @@
 
 #include <ATen/ops/embedding.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "adapters/dora_linear.h"
+#include "adapters/experts.h"
 #include "adapters/low_rank.h"
 #include "adapters/methods/keys.h"
 
@@ -24,9 +26,10 @@ std::vector<TensorSpec> lora_tensors(const Site& site, const Settings& settings)
             {"lora_embedding_B", {site.in, r}, normal(1)}};
   }
   const bool gaussian = settings.values().value("init_lora_weights", json(true)) == "gaussian";
+  const std::int64_t rows = r * std::max<std::int64_t>(site.experts, 1);
   std::vector<TensorSpec> specs = {
-      {"lora_A.weight", {r, site.in}, gaussian ? normal(1 / double(r)) : kaiming_uniform()},
-      {"lora_B.weight", {site.out, r}, zeros()}};
+      {"lora_A.weight", {rows, site.in}, gaussian ? normal(1 / double(r)) : kaiming_uniform()},
+      {"lora_B.weight", {site.out, rows}, zeros()}};
   if (settings.get("lora_bias", false)) specs.push_back({"lora_B.bias", {site.out}, zeros()});
   if (dora) specs.push_back({"lora_magnitude_vector", {site.out}, norms_of_rows()});
   return specs;
@@ -80,6 +83,7 @@ std::vector<ConfigKey> lora_keys() {
                                 option("init_lora_weights", true),
                                 option("rank_pattern", json::object()),
                                 option("alpha_pattern", json::object()),
+                                option(kTargetParameters, nullptr),
                                 option("trainable_token_indices", nullptr)};
 }
 
@@ -89,7 +93,7 @@ Method lora_like(const char* name, const char* help, ConfigKey use_dora) {
   method.peft_type = "LORA";
   method.help = help;
   method.keys = lora_keys() + std::vector<ConfigKey>{std::move(use_dora)};
-  method.kinds = {SiteKind::kLinear, SiteKind::kHead, SiteKind::kEmbedding};
+  method.kinds = {SiteKind::kLinear, SiteKind::kHead, SiteKind::kEmbedding, SiteKind::kExperts};
   method.tensors = lora_tensors;
   method.linear = lora_linear_adapter;
   method.embedding = lora_embedding;
@@ -102,7 +106,6 @@ std::vector<ConfigKey> unused_lora_keys() {
   return {fixed("fan_in_fan_out", false),
           fixed("use_qalora", false),
           fixed("use_bdlora", nullptr),
-          fixed("target_parameters", nullptr),
           fixed("layer_replication", nullptr),
           fixed("alora_invocation_tokens", nullptr),
           fixed("arrow_config", nullptr),

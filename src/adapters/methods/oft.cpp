@@ -1,5 +1,8 @@
 #include <ATen/ops/linalg_solve.h>
 
+#include <cmath>
+#include <numbers>
+
 #include "adapters/low_rank.h"
 #include "adapters/methods/keys.h"
 
@@ -63,12 +66,29 @@ Tensor cayley_series(const Tensor& q, std::int64_t terms) {
   return sum + power.bmm(q);
 }
 
+/// COFT: puts every block whose matrix is longer than eps / √blocks back to that length, in the
+/// trained tensor itself, as PEFT does before it uses it. What is over by rounding alone stays as
+/// it is, so that doing it again changes no bit: a run that is resumed has seen other passes.
+void constrain(const Tensor& vectors, double eps) {
+  const torch::NoGradGuard no_grad;
+  constexpr double kRounding = 1e-6;
+  const double limit = eps / std::sqrt(double(vectors.size(0)));
+  // A skew-symmetric matrix has each number twice.
+  const Tensor norms = vectors.norm(2, 1, /*keepdim=*/true) * std::numbers::sqrt2;
+  const Tensor is_outside = norms > limit * (1 + kRounding);
+  if (is_outside.any().item<bool>())
+    vectors.copy_(torch::where(is_outside, vectors * (limit / norms), vectors));
+}
+
 std::shared_ptr<const model::LinearAdapter> oft_linear(const Place& place) {
   const Blocks blocks = blocks_of(place.site, place.settings);
   const Tensor vectors = place.own.at("oft_R.weight");
   const auto terms = place.settings.get("num_cayley_neumann_terms", std::int64_t{5});
   const bool series = place.settings.get("use_cayley_neumann", true);
+  const bool is_constrained = place.settings.get("coft", false);
+  const double eps = place.settings.get("eps", 6e-5);
   const auto rotate = [=](const Tensor& x) {
+    if (is_constrained) constrain(vectors, eps);
     const Tensor q = skew(vectors, blocks.size);
     const Tensor r = (series ? cayley_series(q, terms) : cayley(q))
                          .expand({blocks.count, blocks.size, blocks.size});
@@ -93,10 +113,10 @@ Method oft_method() {
                                                        option("oft_block_size", 32),
                                                        option("use_cayley_neumann", true),
                                                        free_key("num_cayley_neumann_terms", 5),
-                                                       free_key("block_share", false),
+                                                       option("block_share", false),
                                                        training_key("module_dropout", 0.0),
-                                                       fixed("coft", false),
-                                                       free_key("eps", 6e-5),
+                                                       option("coft", false),
+                                                       option("eps", 6e-5),
                                                        free_key("init_weights", true),
                                                        free_key("bias", "none"),
                                                        fixed("fan_in_fan_out", false)};

@@ -1,8 +1,7 @@
 // Virtual tokens as rows of embeddings: prompt tuning and p-tuning.
 
-#include <ATen/ops/linear.h>
-
 #include "adapters/methods/keys.h"
+#include "adapters/methods/prompt_encoder.h"
 
 namespace hone::adapters {
 namespace {
@@ -24,42 +23,20 @@ std::shared_ptr<const model::VirtualTokens> virtual_rows(std::int64_t count,
 }
 
 std::shared_ptr<const model::VirtualTokens> prompt_tokens(const model::Decoder&, const Settings&,
-                                                          const Tensors& tensors) {
+                                                          const Tensors& tensors, const Dropping&) {
   const Tensor rows = tensors.at(kEmbeddings);
   return virtual_rows(rows.size(0), [rows] { return rows; });
-}
-
-/// The names of PEFT's prompt encoder: an embedding and a network of three layers behind it.
-std::vector<TensorSpec> encoder_tensors(const model::Decoder& decoder, const Settings& settings) {
-  const std::int64_t h = decoder.spec.hidden_size;
-  const auto e = settings.get<std::int64_t>("encoder_hidden_size");
-  const auto layer = [](const char* name, std::int64_t out, std::int64_t in) {
-    const std::string prefix = std::string("mlp_head.") + name;
-    return std::vector<TensorSpec>{{prefix + ".weight", {out, in}, kaiming_uniform()},
-                                   {prefix + ".bias", {out}, zeros()}};
-  };
-  std::vector<TensorSpec> specs = {
-      {"embedding.weight", {settings.get<std::int64_t>("num_virtual_tokens"), h}, normal(1)}};
-  for (const auto& part : {layer("0", e, h), layer("2", e, e), layer("4", h, e)})
-    specs.insert(specs.end(), part.begin(), part.end());
-  return specs;
-}
-
-Tensor encode(const Tensors& t) {
-  const auto layer = [&t](const char* name, const Tensor& x) {
-    const std::string prefix = std::string("mlp_head.") + name;
-    return at::linear(x, t.at(prefix + ".weight"), t.at(prefix + ".bias"));
-  };
-  return layer("4", layer("2", layer("0", t.at("embedding.weight")).relu()).relu());
 }
 
 /// A folder holds what the encoder made: it is gone on from without one.
 std::shared_ptr<const model::VirtualTokens> encoded_tokens(const model::Decoder& decoder,
                                                            const Settings& settings,
-                                                           const Tensors& tensors) {
-  if (tensors.count(kEmbeddings) > 0) return prompt_tokens(decoder, settings, tensors);
-  return virtual_rows(tensors.at("embedding.weight").size(0),
-                      [tensors] { return encode(tensors); });
+                                                           const Tensors& tensors,
+                                                           const Dropping& dropping) {
+  if (tensors.count(kEmbeddings) > 0) return prompt_tokens(decoder, settings, tensors, dropping);
+  return virtual_rows(tensors.at("embedding.weight").size(0), [tensors, settings, dropping] {
+    return encode_prompt(settings, tensors, dropping);
+  });
 }
 
 void describe_rows(const model::Decoder& decoder, Settings& settings) {
@@ -68,10 +45,10 @@ void describe_rows(const model::Decoder& decoder, Settings& settings) {
   settings.set("num_attention_heads", decoder.spec.num_attention_heads);
 }
 
-Tensors encoded(const Settings&, const Tensors& tensors) {
+Tensors encoded(const Settings& settings, const Tensors& tensors) {
   if (tensors.count(kEmbeddings) > 0) return tensors;
   const torch::NoGradGuard no_grad;
-  return {{kEmbeddings, encode(tensors)}};
+  return {{kEmbeddings, encode_prompt(settings, tensors, {})}};
 }
 
 }  // namespace
@@ -93,7 +70,7 @@ Method prompt_tuning_method() {
   return method;
 }
 
-/// @source arXiv:2103.10385, with the network that PEFT calls MLP
+/// @source arXiv:2103.10385, with PEFT's networks
 Method p_tuning_method() {
   Method method;
   method.name = "p_tuning";
@@ -101,10 +78,10 @@ Method p_tuning_method() {
   method.help = "the same, made by a small network (arXiv:2103.10385).";
   method.keys =
       virtual_keys() + std::vector<ConfigKey>{option("encoder_hidden_size", nullptr),
-                                              free_key("encoder_reparameterization_type", "MLP"),
-                                              free_key("encoder_num_layers", 2),
-                                              free_key("encoder_dropout", 0.0)};
-  method.virtual_tensors = encoder_tensors;
+                                              option("encoder_reparameterization_type", "MLP"),
+                                              option("encoder_num_layers", 2),
+                                              option("encoder_dropout", 0.0)};
+  method.virtual_tensors = prompt_encoder_tensors;
   method.describe = describe_rows;
   method.virtual_tokens = encoded_tokens;
   method.exported = encoded;

@@ -113,6 +113,34 @@ TEST(DoraLinear, OverAPackedBaseIsDoraOverItsNumbers) {
     EXPECT_TRUE(torch::allclose(results[0][i], results[1][i], 1e-12, 1e-12)) << i;
 }
 
+// Its node keeps the output where there is no bias, and the product before it where there is one.
+TEST(DoraLinear, GradientsAreThoseOfTheCompositeWithABiasAndWithout) {
+  const auto f64 = torch::kFloat64;
+  torch::manual_seed(5);
+  const Tensor w = torch::randn({7, 5}, f64), g = torch::randn({6, 7}, f64);
+  for (const Tensor& bias : {Tensor(), 100 * torch::randn({7}, f64)}) {
+    const auto leaves = [&] {
+      torch::manual_seed(6);
+      return std::vector<Tensor>{
+          torch::randn({6, 5}, f64).requires_grad_(), torch::randn({3, 5}, f64).requires_grad_(),
+          torch::randn({7, 3}, f64).requires_grad_(), torch::randn({7}, f64).requires_grad_()};
+    };
+    const auto ours = leaves(), theirs = leaves();
+    const Tensor norms = (w + 0.5 * theirs[2].mm(theirs[1])).detach().norm(2, 1);
+    const Tensor y =
+        dora_linear(ours[0], model::FrozenWeight(w), bias, ours[1], ours[2], ours[3], norms, 0.5);
+    Tensor expected = reference(theirs[0], w, theirs[1], theirs[2], 0.5) * (theirs[3] / norms);
+    if (bias.defined()) expected = expected + bias;
+    EXPECT_TRUE(torch::allclose(y, expected, 1e-12, 1e-12));
+    y.backward(g);
+    expected.backward(g);
+    for (int i = 0; i < 3; ++i)
+      EXPECT_TRUE(torch::allclose(ours[i].grad(), theirs[i].grad(), 1e-12, 1e-12)) << i;
+    // Summed over tokens in f32.
+    EXPECT_TRUE(torch::allclose(ours[3].grad(), theirs[3].grad(), 1e-6, 1e-6));
+  }
+}
+
 TEST(PackedLinear, GradientsAreThoseOfItsNumbers) {
   const TwoBases bases = two_bases(quant::Format::kFp4, torch::kFloat64);
   std::vector<std::vector<Tensor>> results;
