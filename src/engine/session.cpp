@@ -32,11 +32,13 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
   Trainable trainable = make_trainable(decoder, options.adapter, config.given,
                                        {.added_ids = base.text.added_ids(),
                                         .total_steps = steps,
-                                        .seed = static_cast<std::uint64_t>(options.train.seed)});
+                                        .seed = static_cast<std::uint64_t>(options.train.seed),
+                                        .master_dtype = placement.master_dtype});
   decoder.recomputation =
       make_recomputation(options.train, decoder.layers.size(), trainable.dropout);
   add_neftune(decoder, options.train.neftune_noise_alpha, trainable.dropout);
-  optim::Optimizer optimizer(trainable.parameters, options.optim);
+  optim::Optimizer optimizer(trainable.parameters, options.optim,
+                             static_cast<std::uint64_t>(options.train.seed));
   return {.options = options,
           .placement = placement,
           .text = base.text,
@@ -51,7 +53,7 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
           .schedule = optim::make_schedule(options.schedule, options.optim.learning_rate, steps),
           .total_steps = steps,
           .extremes = extremes,
-          .progress = RunState(options),
+          .progress = RunState(options, placement.compute_dtype == torch::kFloat16),
           .base_sha256 = std::async(std::launch::async, model::hash_of_weights, base.path).share(),
           .lineage = lineage_of_run(options, placement, base.text, std::move(data.inputs))};
 }
