@@ -61,6 +61,7 @@ enum class RandomStream : std::uint64_t {
   kDataSample = 5,
   kBootstrap = 6,
   kNeftune = 7,
+  kRounding = 8,
 };
 
 /// A number in [0, n) that is a bijection of `index` for a given key: a shuffle of n items that

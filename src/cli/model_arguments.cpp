@@ -24,7 +24,7 @@ void ModelArguments::declare(CLI::App& command, bool model_required) {
       ->delimiter(',')
       ->allow_extra_args(false);
   command.add_option("--dtype", dtype, "What to compute in")
-      ->check(CLI::IsMember({"auto", "fp32", "bf16"}))
+      ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}))
       ->capture_default_str();
   command
       .add_option("--quantization", quantization,

@@ -62,6 +62,7 @@ Overrides common_overrides(const Arguments& arguments) {
           "train.tokens_per_device_batch=0",
           "train.precision=fp32",
           "model.dtype=fp32",
+          "optim.step_in_backward=false",  // the runs that accumulate cannot
           "schedule.warmup_steps=0",
           "schedule.warmup_ratio=0",
           "data.eval=[]",

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "kernels/cuda_library.h"
+#include "model/weights.h"
 
 namespace hone::engine {
 namespace {
@@ -41,7 +42,8 @@ bool multiplies_bf16(torch::Device device) {
 }
 
 torch::Dtype parse_dtype(const std::string& name) {
-  return name == "bf16" ? torch::kBFloat16 : torch::kFloat32;
+  if (name == "fp16") return torch::kFloat16;
+  return name == "fp32" ? torch::kFloat32 : torch::kBFloat16;
 }
 
 }  // namespace
@@ -56,11 +58,12 @@ Placement place(const std::string& device, const std::string& precision, const s
     placement.compute_dtype =
         multiplies_bf16(placement.device) ? torch::kBFloat16 : torch::kFloat32;
   }
+  if (precision == "pure_bf16") placement.master_dtype = torch::kBFloat16;
   placement.weight_dtype = dtype == "auto" ? placement.compute_dtype : parse_dtype(dtype);
   return placement;
 }
 
-std::string dtype_label(torch::Dtype dtype) { return dtype == torch::kBFloat16 ? "bf16" : "fp32"; }
+std::string dtype_label(torch::Dtype dtype) { return model::dtype_label(dtype); }
 
 void bound_product_cache() {
   // oneDNN reads it at its first product; LibTorch hides the function that would do the same.

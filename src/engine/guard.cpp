@@ -84,16 +84,19 @@ void Guard::remember(double loss, double grad_norm) {
   grad_norms_.pop_front();
 }
 
-void Guard::stop(std::int64_t step, const std::string& finding) const {
+void Guard::stop(std::int64_t step, const std::string& finding, bool is_harmed) const {
   const std::string before =
       in_a_row_ > 0 ? fmt::format(", as they were before {} harmful steps running", in_a_row_) : "";
+  const char* weights =
+      is_harmed ? "some weights have been updated already (optim.step_in_backward), so that this "
+                  "state is not saved; the last checkpoint is good"
+                : "the weights are as they were before this step";
   throw Error(fmt::format(
-      "step {}: {}; the weights are as they were before this step{}. A lower optim.learning_rate, "
-      "a "
-      "longer warm-up or train.precision: fp32 may help; so may a look at the rows of this step "
+      "step {}: {}; {}{}. A lower optim.learning_rate, a longer warm-up or train.precision: fp32 "
+      "may help; so may a look at the rows of this step "
       "(hone check). guard.on_non_finite and guard.on_spike say what else can be done with a step "
       "like this",
-      step, finding, before));
+      step, finding, weights, before));
 }
 
 Verdict Guard::judge(std::int64_t step, double loss, double grad_norm) {
@@ -118,7 +121,8 @@ Verdict Guard::judge(std::int64_t step, double loss, double grad_norm) {
     in_a_row_ = 0;  // it is used
     return Verdict::kUpdate;
   }
-  if (action == "stop" || in_a_row_ >= options_.max_in_a_row) stop(step, finding);
+  if (action == "stop" || in_a_row_ >= options_.max_in_a_row)
+    stop(step, finding, updates_early_ && std::isfinite(loss));
   ++in_a_row_;
   skipped_.push_back(step);
   log::warn("step {}: {}; it changes no weight", step, finding);

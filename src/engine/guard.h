@@ -38,7 +38,9 @@ enum class Verdict { kUpdate, kSkip, kRollBack };
 /// run judges as the run that never stopped.
 class Guard {
  public:
-  explicit Guard(const GuardOptions& options) : options_(options) {}
+  /// @param updates_early whether weights are updated before all of a gradient is known
+  explicit Guard(const GuardOptions& options, bool updates_early = false)
+      : options_(options), updates_early_(updates_early) {}
 
   /// @param step from 1
   /// @throws Error where the options say stop, and where more than max_in_a_row steps running were
@@ -61,9 +63,10 @@ class Guard {
 
   double zscore_of(double loss, double grad_norm) const;
   void remember(double loss, double grad_norm);
-  [[noreturn]] void stop(std::int64_t step, const std::string& finding) const;
+  [[noreturn]] void stop(std::int64_t step, const std::string& finding, bool is_harmed) const;
 
   GuardOptions options_;
+  bool updates_early_;
   Window losses_, grad_norms_;
   std::vector<std::int64_t> skipped_;
   std::int64_t in_a_row_ = 0;

@@ -2,16 +2,26 @@
 
 #include <c10/util/Exception.h>
 
+#include <cmath>
+#include <limits>
+#include <memory>
 #include <new>
+#include <optional>
 #include <string_view>
 
 #include "base/error.h"
+#include "base/interrupt.h"
+#include "base/log.h"
 #include "engine/relora_restart.h"
 #include "engine/step_meter.h"
+#include "model/offload.h"
+#include "optim/backward_steps.h"
 #include "optim/clip.h"
 
 namespace hone::engine {
 namespace {
+
+constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
 /// LibTorch has a type of its own for GPUs only.
 bool is_out_of_memory(const std::exception& error) {
@@ -37,7 +47,21 @@ bool is_out_of_memory(const std::exception& error) {
 Tensor forward(Session& session, const LossOf& loss_of, const datasets::Batch& micro_batch,
                bool share_prompts) {
   const PhaseClock::Span span = session.clock.measure(Phase::kForward);
+  const model::OffloadGuard offload(session.options.train.activation_offload);
   return loss_of(to_device(micro_batch, session.decoder.device(), share_prompts));
+}
+
+/// What losses are multiplied by before their gradient is computed.
+double loss_scale(const Session& session) {
+  const auto& scale = session.progress.loss_scale;
+  return scale ? scale->factor : 1;
+}
+
+/// Weights that are updated in the backward pass stay as they are where there is nothing to learn
+/// from, and are not left half updated by a signal.
+void update_in_backward(const Tensor& loss) {
+  const UninterruptedPart part;
+  if (std::isfinite(loss.item<double>())) loss.backward();
 }
 
 /// Adds the gradient of a micro-batch. @return its loss
@@ -46,12 +70,57 @@ double backward_of(const datasets::Batch& micro_batch, Session& session, std::in
   try {
     const Tensor loss = forward(session, loss_of, micro_batch, share_prompts);
     const PhaseClock::Span span = session.clock.measure(Phase::kBackward);
-    loss.backward();
+    const double scale = loss_scale(session);
+    if (session.options.optim.step_in_backward)
+      update_in_backward(loss);
+    else
+      (scale == 1 ? loss : loss * scale).backward();
     return loss.item<double>();
   } catch (const std::exception& error) {
     if (!is_out_of_memory(error)) throw;
     refuse_size(step, micro_batch, error.what());
   }
+}
+
+/// What lives through the backward pass where parameters are updated in it; null where they are
+/// not.
+std::unique_ptr<optim::BackwardSteps> steps_in_backward(Session& session, std::int64_t step) {
+  if (!session.options.optim.step_in_backward) return nullptr;
+  std::optional<optim::BackwardSteps::Update> update;
+  if (step != kProbeStep)
+    update = {session.schedule.at(step - 1), session.options.train.max_grad_value};
+  return std::make_unique<optim::BackwardSteps>(session.optimizer, update);
+}
+
+/// A gradient that overflows under a loss that is finite is the loss scale's fault, not the rows',
+/// and no harm that the guard should look at.
+Verdict judge(Session& session, std::int64_t step, StepReport& report) {
+  auto& scale = session.progress.loss_scale;
+  if (scale) report.extra.emplace_back("loss_scale", scale->factor);
+  const bool overflows = scale && std::isfinite(report.loss) && !std::isfinite(report.grad_norm);
+  if (!overflows) {
+    const Verdict verdict = session.progress.guard.judge(step, report.loss, report.grad_norm);
+    if (scale && std::isfinite(report.grad_norm)) scale->note_finite();
+    return verdict;
+  }
+  scale->note_overflow(step);
+  report.extra.emplace_back("overflow", std::int64_t{1});
+  log::info(
+      "step {}: a gradient overflows fp16; the step changes no weight, and the loss scale is "
+      "{} from here on",
+      step, scale->factor);
+  return Verdict::kSkip;
+}
+
+/// The gradients' joint norm before they are made ready for the update.
+double clip(Session& session, StepReport& report) {
+  const TrainOptions& train = session.options.train;
+  const std::vector<optim::Parameter>& parameters = session.optimizer.parameters();
+  if (session.progress.loss_scale) optim::unscale(parameters, loss_scale(session));
+  if (session.options.report.grad_norm_groups) add_group_norms(parameters, report.extra);
+  const double norm = optim::clip_grad_norm(parameters, train.max_grad_norm);
+  optim::clip_grad_value(parameters, train.max_grad_value);
+  return norm;
 }
 
 void note_documents(const datasets::Batch& micro_batch, StepReport& report) {
@@ -72,6 +141,7 @@ StepReport optimizer_step(Session& session, std::int64_t step, const datasets::S
   dropout.training = true;
   dropout.step = static_cast<std::uint64_t>(step);
   dropout.first_row = 0;
+  const auto early = steps_in_backward(session, step);
   for (const datasets::Batch& micro_batch : rows.micro_batches) {
     report.loss += backward_of(micro_batch, session, step, loss_of, share_prompts);
     dropout.first_row += static_cast<std::uint64_t>(stream_tokens(micro_batch, share_prompts));
@@ -79,7 +149,7 @@ StepReport optimizer_step(Session& session, std::int64_t step, const datasets::S
     report.tokens += micro_batch.tokens();
     report.trained_tokens += micro_batch.trained_tokens();
   }
-  report.loss += session.trainable.backward_of_penalty();
+  report.loss += session.trainable.backward_of_penalty(loss_scale(session));
   dropout.training = false;
 
   if (step == kProbeStep) {
@@ -89,15 +159,14 @@ StepReport optimizer_step(Session& session, std::int64_t step, const datasets::S
 
   // 2. Clip, look, update.
   const PhaseClock::Span span = session.clock.measure(Phase::kOptimizer);
-  const TrainOptions& train = session.options.train;
   optim::Optimizer& optimizer = session.optimizer;
-  if (session.options.report.grad_norm_groups)
-    add_group_norms(optimizer.parameters(), report.extra);
-  report.grad_norm = optim::clip_grad_norm(optimizer.parameters(), train.max_grad_norm);
-  optim::clip_grad_value(optimizer.parameters(), train.max_grad_value);
-  report.verdict = session.progress.guard.judge(step, report.loss, report.grad_norm);
+  if (!early)
+    report.grad_norm = clip(session, report);
+  else
+    report.grad_norm = std::isfinite(report.loss) ? early->finish() : kUnknown;
+  report.verdict = judge(session, step, report);
   report.learning_rate = session.schedule.at(step - 1);
-  if (report.verdict == Verdict::kUpdate) {
+  if (report.verdict == Verdict::kUpdate && !early) {
     optimizer.step(report.learning_rate);
     if (session.trainable.allocation) session.trainable.allocation->after_step(step);
   }

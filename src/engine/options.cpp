@@ -52,6 +52,9 @@ void check_recomputation(const TrainOptions& options, Problems& problems) {
                  "has an effect with gradient_checkpointing: every_kth only");
   if (problems.given("activation_budget_mb") && layers != "budget")
     problems.add("activation_budget_mb", "has an effect with gradient_checkpointing: budget only");
+  if (options.activation_offload && layers == "none")
+    problems.add("activation_offload",
+                 "moves what gradient_checkpointing keeps, which is none; take every_layer");
   if (layers == "budget" && options.activation_budget_mb == 0)
     problems.add("activation_budget_mb", "is 0; gradient_checkpointing: budget needs it");
 }
@@ -73,6 +76,44 @@ void check_beginning(const RunOptions& options, Problems& problems) {
     problems.add("dpo.sync_ref_model",
                  "the reference cannot follow an update that is merged and begins again; leave out "
                  "adapter.relora_steps");
+}
+
+void check_masters(const RunOptions& options, Problems& problems) {
+  if (options.train.precision == "pure_bf16" && options.adapter.trains_adapter())
+    problems.add(
+        "train.precision",
+        "pure_bf16 leaves out the fp32 masters of the model's weights, and adapter.method: " +
+            options.adapter.method + " trains none of them; take bf16");
+}
+
+/// What a step needs that is known only once all gradients are there.
+void check_step_in_backward(const RunOptions& options, Problems& problems) {
+  if (!options.optim.step_in_backward) return;
+  const auto refuse = [&](bool is_set, const char* key, const char* reason) {
+    if (is_set)
+      problems.add(key, std::string(reason) +
+                            "; optim.step_in_backward has used a gradient, and "
+                            "let it go, before the next one is there");
+  };
+  const TrainOptions& train = options.train;
+  refuse(train.gradient_accumulation_steps != 1, "train.gradient_accumulation_steps",
+         "has to be 1: gradients of several micro-batches are added up first");
+  refuse(train.max_grad_norm > 0, "train.max_grad_norm",
+         "has to be 0: the joint norm is known after the last gradient (train.max_grad_value can "
+         "be used)");
+  const bool follows_dtype = train.precision == "auto" && options.model.dtype == "fp16";
+  refuse(train.precision == "fp16" || follows_dtype, "train.precision",
+         "cannot be fp16: whether a gradient overflows is known after the last one; take bf16");
+  refuse(options.guard.on_non_finite == "skip", "guard.on_non_finite",
+         "cannot be skip, but stop or rollback: whether a gradient is no number is known after the "
+         "last one");
+  refuse(options.guard.on_spike == "skip" || options.guard.on_spike == "stop", "guard.on_spike",
+         "can be ignore, report or rollback: whether the gradient's norm leaps is known after the "
+         "last gradient");
+  refuse(options.report.grad_norm_groups, "report.grad_norm_groups",
+         "has to be false: the gradients are gone when they would be measured");
+  refuse(options.adapter.trains_adapter(), "adapter.method",
+         "has to train the model's weights (full, partial): an adapter's gradients are small");
 }
 
 void check_head(const RunOptions& options, Problems& problems) {
@@ -114,10 +155,10 @@ const Table<ModelOptions>& ModelOptions::table() {
       {field("base", &ModelOptions::base, kRequired,
              "A Hugging Face folder, a .gguf file, or a name that tools/setup installed "
              "(smollm2-135m-instruct)."),
-       field("dtype", &ModelOptions::dtype, "auto", choices({"auto", "fp32", "bf16"}),
+       field("dtype", &ModelOptions::dtype, "auto", choices({"auto", "fp32", "bf16", "fp16"}),
              "What frozen weights are kept in; auto follows train.precision. Weights that are "
              "trained "
-             "are fp32 masters always."),
+             "are fp32 masters, but under train.precision: pure_bf16."),
        field("quantization", &ModelOptions::quantization, "none",
              choices({"none", "nf4", "fp4", "int8", "int8_blockwise"}),
              "What the frozen matrices of the layers are packed to while they are loaded, bit for "
@@ -172,10 +213,15 @@ const Table<TrainOptions>& TrainOptions::table() {
        field("gradient_accumulation_steps", &TrainOptions::gradient_accumulation_steps, 1,
              at_least(1), unit("micro-batches"),
              "Micro-batches of an optimizer step; the loss is normalised over all of them."),
-       field("precision", &TrainOptions::precision, "auto", choices({"auto", "fp32", "bf16"}),
-             "What products are computed in. auto: bf16 where the device multiplies it natively, "
-             "else "
-             "fp32. Masters, reductions, norms and the loss are fp32 always."),
+       field(
+           "precision", &TrainOptions::precision, "auto",
+           choices({"auto", "fp32", "bf16", "fp16", "pure_bf16"}),
+           "What products are computed in. auto: bf16 where the device multiplies it natively, "
+           "else fp32. Masters, reductions, norms and the loss are fp32. fp16: the loss is scaled "
+           "so that small gradients do not vanish; a step in which they overflow changes nothing "
+           "and halves the scale (arXiv:1710.03740). pure_bf16: the model's trained weights and "
+           "their gradients are bf16, with no fp32 masters; updates are rounded by chance, so "
+           "that small ones count in the mean; moments stay fp32 (arXiv:2010.06192)."),
        field("max_grad_norm", &TrainOptions::max_grad_norm, 1.0, at_least(0),
              "Gradients are scaled down to this joint norm; 0 turns that off."),
        field("max_grad_value", &TrainOptions::max_grad_value, 0.0, at_least(0),
@@ -207,6 +253,10 @@ const Table<TrainOptions>& TrainOptions::table() {
              at_least(1), unit("layers"), "The k of every_kth."),
        field("activation_budget_mb", &TrainOptions::activation_budget_mb, 0, at_least(0),
              unit("MB"), "What the layers may keep for the backward pass under budget."),
+       field("activation_offload", &TrainOptions::activation_offload, false,
+             "The inputs that gradient_checkpointing keeps of its layers go to the host's memory "
+             "until the backward pass comes to them: a GPU then holds those of the layers at work "
+             "only. The numbers stay the same; on the CPU it only costs copies."),
        field("probe", &TrainOptions::probe, true,
              "Run the longest micro-batch of the run before the first step, without an update, so "
              "that a run that will not fit ends at once. The numbers stay the same."),
@@ -218,17 +268,29 @@ const Table<TrainOptions>& TrainOptions::table() {
 const Table<RunOptions>& RunOptions::table() {
   static const Table<RunOptions> table(
       "", "A hone config.",
-      {section(&RunOptions::model), section(&RunOptions::adapter), section(&RunOptions::data),
-       section(&RunOptions::train), section(&RunOptions::dpo), section(&RunOptions::kto),
-       section(&RunOptions::orpo), section(&RunOptions::reward), section(&RunOptions::optim),
-       section(&RunOptions::schedule), section(&RunOptions::eval), section(&RunOptions::checkpoint),
-       section(&RunOptions::guard), section(&RunOptions::report),
+      {section(&RunOptions::model),
+       section(&RunOptions::adapter),
+       section(&RunOptions::data),
+       section(&RunOptions::train),
+       section(&RunOptions::dpo),
+       section(&RunOptions::kto),
+       section(&RunOptions::orpo),
+       section(&RunOptions::reward),
+       section(&RunOptions::optim),
+       section(&RunOptions::schedule),
+       section(&RunOptions::eval),
+       section(&RunOptions::checkpoint),
+       section(&RunOptions::guard),
+       section(&RunOptions::report),
        check<RunOptions>("A rollback has a checkpoint to go back to.", check_rollback),
        check<RunOptions>("What evaluations decide has evaluations during the run.",
                          check_evaluations),
        check<RunOptions>("A quantised model is trained through an adapter.", check_base_is_frozen),
        check<RunOptions>("LoftQ has a packed base, and no reference follows ReLoRA.",
                          check_beginning),
+       check<RunOptions>("pure_bf16 trains weights of the model.", check_masters),
+       check<RunOptions>("optim.step_in_backward goes without what needs all gradients at once.",
+                         check_step_in_backward),
        check<RunOptions>("Only reward models have a head of scores.", check_head)});
   return table;
 }

@@ -54,6 +54,7 @@ struct TrainOptions {
   std::string gradient_checkpointing;
   std::int64_t gradient_checkpointing_interval;
   std::int64_t activation_budget_mb;
+  bool activation_offload;
   bool probe;
 
   static const config::Table<TrainOptions>& table();

@@ -89,6 +89,7 @@ json identity_of(const RunOptions& options, const std::string& base_sha256,
   if (const quant::Recipe recipe = load_options(options.model, {}).quantization;
       recipe.format != quant::Format::kNone)
     identity["model.quantization"] = quant::describe(recipe);
+  if (train.precision == "pure_bf16") identity["train.precision"] = train.precision;
   if (const std::string mixture = datasets::mixture_text(options.data); !mixture.empty())
     identity["data.mixture"] = mixture;
   for (const tokenizer::NewToken& token : added_tokens(options.model))

@@ -7,12 +7,17 @@ namespace hone::engine {
 using nlohmann::json;
 
 json RunState::to_json() const {
-  return {{"step", step},
-          {"epoch", epoch},
-          {"epoch_before", epoch_before},
-          {"evaluated_step", evaluated_step},
-          {"guard", guard.state()},
-          {"stopping", stopping.state()}};
+  json saved = {{"step", step},
+                {"epoch", epoch},
+                {"epoch_before", epoch_before},
+                {"evaluated_step", evaluated_step},
+                {"guard", guard.state()},
+                {"stopping", stopping.state()}};
+  if (loss_scale)
+    saved["loss_scale"] = {{"factor", loss_scale->factor},
+                           {"finite_in_a_row", loss_scale->finite_in_a_row},
+                           {"overflows", loss_scale->overflows}};
+  return saved;
 }
 
 void RunState::restore(const json& saved) try {
@@ -22,6 +27,11 @@ void RunState::restore(const json& saved) try {
   evaluated_step = saved.at("evaluated_step").get<std::int64_t>();
   guard.restore(saved.at("guard"));
   stopping.restore(saved.at("stopping"));
+  if (!loss_scale || !saved.contains("loss_scale")) return;  // saved by a run in another precision
+  const json& scale = saved.at("loss_scale");
+  loss_scale->factor = scale.at("factor").get<double>();
+  loss_scale->finite_in_a_row = scale.at("finite_in_a_row").get<std::int64_t>();
+  loss_scale->overflows = scale.at("overflows").get<std::vector<std::int64_t>>();
 } catch (const json::exception& error) {
   throw CheckpointError(fmt::format(
       "the checkpoint's state of the run cannot be read: {}. Go on with the hone that wrote it",

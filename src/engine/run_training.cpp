@@ -16,6 +16,7 @@
 #include "engine/run_checkpoint.h"
 #include "engine/run_lineage.h"
 #include "engine/step_meter.h"
+#include "engine/tensor_classes.h"
 #include "model/weights.h"
 
 namespace hone::engine {
@@ -43,6 +44,7 @@ void introduce(Session& session) {
             session.trainable.parameter_count(), options.adapter.method,
             dtype_label(session.placement.compute_dtype), session.placement.device.str());
   log::info("weights {}", kept_as(session.decoder));
+  log::info("kept    {}", tensor_classes(session));
   log::info("data    {} rows, {} tokens, {:.1f} % of them trained on", data.rows, data.tokens,
             100.0 * data.weight / double(data.tokens));
   log::info("run     {} steps into {}", session.total_steps, options.train.output_dir);
@@ -199,6 +201,9 @@ nlohmann::ordered_json outcome_of(const Session& session) {
                        {"metric", state.stopping.metric()},
                        {"value", state.stopping.best_value()}};
   if (state.stopping.is_due()) outcome["stopped_early"] = true;
+  if (state.loss_scale)
+    outcome["loss_scale"] = {{"factor", state.loss_scale->factor},
+                             {"overflowed_steps", state.loss_scale->overflows}};
   return outcome;
 }
 

@@ -52,11 +52,13 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
                                         .total_steps = steps,
                                         .seed = static_cast<std::uint64_t>(options.train.seed),
                                         .base = base.path,
-                                        .eva = eva ? &*eva : nullptr});
+                                        .eva = eva ? &*eva : nullptr,
+                                        .master_dtype = placement.master_dtype});
   decoder.recomputation =
       make_recomputation(options.train, decoder.layers.size(), trainable.dropout);
   add_neftune(decoder, options.train.neftune_noise_alpha, trainable.dropout);
-  optim::Optimizer optimizer(trainable.parameters, options.optim);
+  optim::Optimizer optimizer(trainable.parameters, options.optim,
+                             static_cast<std::uint64_t>(options.train.seed));
   if (trainable.relora) check_can_restart(trainable, optimizer, options.optim);
   return {.options = options,
           .placement = placement,
@@ -73,7 +75,7 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
           .schedule = schedule_of(options, steps),
           .total_steps = steps,
           .extremes = extremes,
-          .progress = RunState(options),
+          .progress = RunState(options, placement.compute_dtype == torch::kFloat16),
           .base_sha256 = std::async(std::launch::async, model::hash_of_weights, base.path).share(),
           .lineage = lineage_of_run(options, placement, base.text, std::move(data.inputs))};
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include "engine/tensor_classes.h"
 #include "engine/tensor_memory.h"
 #include "kernels/packed/packed.h"
 #include "model/weights.h"
@@ -73,7 +74,7 @@ void StepMeter::end_step(StepReport& report, double seconds) {
 
   if (session_.placement.device.is_cpu()) {
     const std::int64_t beyond = tensor_memory::peak_bytes() - bytes_before_;
-    const std::int64_t activations = std::max<std::int64_t>(0, beyond - bytes_of_trained(session_));
+    const std::int64_t activations = std::max<std::int64_t>(0, beyond - gradient_bytes(session_));
     activations_peak_bytes_ = std::max(activations_peak_bytes_, activations);
     report.extra.emplace_back("activations_peak_bytes", activations);
   }
@@ -94,7 +95,7 @@ nlohmann::ordered_json StepMeter::summary() const {
                                      {{"weights_bytes", bytes_of_frozen(session_)},
                                       {"trained_bytes", bytes_of_trained(session_)},
                                       {"moments_bytes", bytes_of_moments(session_)},
-                                      {"gradients_bytes", bytes_of_trained(session_)},
+                                      {"gradients_bytes", gradient_bytes(session_)},
                                       {"activations_peak_bytes", activations_peak_bytes_}}},
                                     {"matrix_peak_flops", peak_flops_}};
   if (seconds_ > 0) summary["mfu"] = flops_ / (seconds_ * peak_flops_);

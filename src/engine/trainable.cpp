@@ -140,10 +140,10 @@ std::vector<std::pair<std::string, torch::Tensor>> Trainable::state() const {
   return state;
 }
 
-double Trainable::backward_of_penalty() const {
+double Trainable::backward_of_penalty(double scale) const {
   const torch::Tensor penalty = adapter ? adapter->penalty() : torch::Tensor();
   if (!penalty.defined()) return 0;
-  penalty.backward();
+  (scale == 1 ? penalty : penalty * scale).backward();
   return penalty.item<double>();
 }
 
@@ -177,7 +177,7 @@ Trainable make_trainable(model::Decoder& decoder, const AdapterOptions& options,
     check_added_are_trained(decoder.spec, chosen, options.method);
   for (const model::WeightSlot& slot : model::weight_slots(decoder)) {
     if (some && chosen.count(slot.name) == 0) continue;
-    *slot.tensor = slot.tensor->to(torch::kFloat32).clone().requires_grad_();
+    *slot.tensor = slot.tensor->to(start.master_dtype).clone().requires_grad_();
     trainable.parameters.push_back({slot.name, *slot.tensor, optim::takes_weight_decay(slot.name)});
   }
   model::tie_head(decoder);

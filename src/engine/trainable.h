@@ -22,7 +22,7 @@ namespace hone::engine {
 struct Trainable {
   std::optional<adapters::Adapter> adapter;
   std::shared_ptr<adapters::DropoutState> dropout;
-  std::vector<optim::Parameter> parameters;            ///< fp32 leaves, named as files name them
+  std::vector<optim::Parameter> parameters;            ///< leaves, named as files name them
   std::optional<adapters::RankAllocation> allocation;  ///< of AdaLoRA
   std::optional<adapters::ChangedBase> loftq_base;     ///< of LoftQ, where it is one of its own
   std::optional<adapters::Relora> relora;
@@ -30,8 +30,10 @@ struct Trainable {
   std::int64_t parameter_count() const;
   /// Everything that steps change but the optimizer's own: the parameters and what goes with them.
   std::vector<std::pair<std::string, torch::Tensor>> state() const;
-  /// Adds the gradient of the method's own term of the loss, once a step. @return the term
-  double backward_of_penalty() const;
+  /// Adds the gradient of the method's own term of the loss, once a step.
+  /// @param scale that the gradient is multiplied by
+  /// @return the term
+  double backward_of_penalty(double scale) const;
 };
 
 /// What a run says of the training that begins.
@@ -41,9 +43,10 @@ struct TrainingStart {
   std::uint64_t seed = 0;
   std::filesystem::path base = {};          ///< the model's files, which LoftQ reads again
   const adapters::EvaStart* eva = nullptr;  ///< where the adapter begins so
+  torch::Dtype master_dtype = torch::kFloat32;  ///< of the model's own weights; adapters' are fp32
 };
 
-/// Makes the fp32 masters and puts them into the model.
+/// Makes the masters and puts them into the model.
 /// @throws ConfigError where the options and the adapter of `init_from` contradict each other, or
 ///         where the method does not train the added tokens
 Trainable make_trainable(model::Decoder& decoder, const adapters::AdapterOptions& options,

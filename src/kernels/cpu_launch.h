@@ -11,6 +11,7 @@
 #define HONE_CPU_LAUNCHERS(Op)     \
   HONE_CPU_LAUNCHER_FOR(Op, float) \
   HONE_CPU_LAUNCHER_FOR(Op, Bf16)  \
+  HONE_CPU_LAUNCHER_FOR(Op, Fp16)  \
   HONE_CPU_LAUNCHER_FOR(Op, double)
 
 #define HONE_CPU_LAUNCHER_FOR(Op, T)                                                          \

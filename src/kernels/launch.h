@@ -20,11 +20,14 @@ void with_storage_type(const char* op, at::ScalarType dtype, Body&& body) {
       return body(std::type_identity<float>{});
     case at::kBFloat16:
       return body(std::type_identity<Bf16>{});
+    case at::kHalf:
+      return body(std::type_identity<Fp16>{});
     case at::kDouble:
       return body(std::type_identity<double>{});
     default:
-      throw ShapeError(fmt::format("{}: takes float32, bfloat16 or float64 tensors, got {}", op,
-                                   c10::toString(dtype)));
+      throw ShapeError(
+          fmt::format("{}: takes float32, bfloat16, float16 or float64 tensors, got {}", op,
+                      c10::toString(dtype)));
   }
 }
 

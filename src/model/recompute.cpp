@@ -6,6 +6,8 @@
 
 #include <unordered_set>
 
+#include "model/offload.h"
+
 namespace hone::model {
 namespace {
 
@@ -45,21 +47,28 @@ struct Kept final : torch::CustomClassHolder {
   PutBack state;  ///< as it was in the forward pass
   Tensor result;  ///< of the forward pass, until the node has passed it on
   variable_list leaves;
+  HostCopy input;  ///< under an OffloadGuard; else the node saves the input itself
 };
 
 struct Recomputed : torch::autograd::Function<Recomputed> {
   /// @param leaves make the result differentiable in what the piece holds, not only in x
   static Tensor forward(AutogradContext* context, const Tensor& x,
                         [[maybe_unused]] at::TensorList leaves, const c10::IValue& kept) {
-    context->save_for_backward({x});
+    auto& node = static_cast<Kept&>(*kept.toCapsule());
+    if (offloads())
+      node.input = HostCopy(x);
+    else
+      context->save_for_backward({x});
     context->saved_data["kept"] = kept;
-    return std::move(static_cast<Kept&>(*kept.toCapsule()).result);
+    return std::move(node.result);
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
     const auto& kept = static_cast<const Kept&>(*context->saved_data["kept"].toCapsule());
     const bool passes_on = context->needs_input_grad(0);
-    const Tensor entry = context->get_saved_variables()[0].detach().requires_grad_(passes_on);
+    const Tensor input =
+        kept.input.exists() ? kept.input.fetched() : context->get_saved_variables()[0];
+    const Tensor entry = input.detach().requires_grad_(passes_on);
     Tensor result;
     {
       const torch::AutoGradMode with_graph(true);

@@ -48,12 +48,12 @@ void step_lion(std::span<const Slot> slots, std::int64_t, const OptimOptions& op
 }  // namespace
 
 const Rule& adamw_8bit_rule() {
-  static const Rule rule{adamw_states, step_adamw};
+  static const Rule rule{adamw_states, step_adamw, /*by_element=*/true};
   return rule;
 }
 
 const Rule& lion_8bit_rule() {
-  static const Rule rule{lion_states, step_lion};
+  static const Rule rule{lion_states, step_lion, /*by_element=*/true};
   return rule;
 }
 

@@ -4,12 +4,14 @@
 
 namespace hone::optim {
 
+double norm_of(const Tensor& gradient) { return gradient.norm(2, torch::kFloat32).item<double>(); }
+
 double clip_grad_norm(const std::vector<Parameter>& parameters, double max_norm) {
   const torch::NoGradGuard no_grad;
   double sum_of_squares = 0;
   for (const Parameter& parameter : parameters) {
     if (!parameter.tensor.grad().defined()) continue;
-    const double norm = parameter.tensor.grad().norm().item<double>();
+    const double norm = norm_of(parameter.tensor.grad());
     sum_of_squares += norm * norm;
   }
   const double norm = std::sqrt(sum_of_squares);

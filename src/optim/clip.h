@@ -6,6 +6,9 @@
 
 namespace hone::optim {
 
+/// The Euclidean norm, summed in fp32 whatever the gradient is kept in.
+double norm_of(const Tensor& gradient);
+
 /// Scales all gradients so that their joint Euclidean norm is at most max_norm.
 /// @param max_norm 0 measures without clipping
 /// @return the norm before clipping; not finite where a gradient is not

@@ -120,32 +120,32 @@ std::vector<kernels::SteppedTensor> kernel_slots(std::span<const Slot> slots, De
 }
 
 const Rule& adamw_rule() {
-  static const Rule rule{adam_states, step_adam<Decay::kDecoupled>};
+  static const Rule rule{adam_states, step_adam<Decay::kDecoupled>, /*by_element=*/true};
   return rule;
 }
 
 const Rule& adam_rule() {
-  static const Rule rule{adam_states, step_adam<Decay::kL2>};
+  static const Rule rule{adam_states, step_adam<Decay::kL2>, /*by_element=*/true};
   return rule;
 }
 
 const Rule& adagrad_rule() {
-  static const Rule rule{adagrad_states, step_adagrad};
+  static const Rule rule{adagrad_states, step_adagrad, /*by_element=*/true};
   return rule;
 }
 
 const Rule& rmsprop_rule() {
-  static const Rule rule{rmsprop_states, step_rmsprop};
+  static const Rule rule{rmsprop_states, step_rmsprop, /*by_element=*/true};
   return rule;
 }
 
 const Rule& sgd_rule() {
-  static const Rule rule{sgd_states, step_sgd};
+  static const Rule rule{sgd_states, step_sgd, /*by_element=*/true};
   return rule;
 }
 
 const Rule& lion_rule() {
-  static const Rule rule{lion_states, step_lion};
+  static const Rule rule{lion_states, step_lion, /*by_element=*/true};
   return rule;
 }
 

@@ -28,6 +28,9 @@ struct Rule {
   NamedTensors (*states)(const Tensor& parameter, const OptimOptions& options);
   /// Updates the parameters, all together. @param step counted from 1
   void (*step)(std::span<const Slot> slots, std::int64_t step, const OptimOptions& options);
+  /// Whether elements know nothing of each other, but for blocks of kernels::kStepBlock that share
+  /// a scale: such a parameter can be updated a portion at a time, see portions.h.
+  bool by_element = false;
 };
 
 /// An optimizer: a choice of `optim.name`.

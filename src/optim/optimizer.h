@@ -7,14 +7,21 @@
 
 namespace hone::optim {
 
-/// Updates parameters by the method of `optim.name`, in fp32.
+/// Updates parameters by the method of `optim.name`, in fp32. Parameters that are kept in bf16 are
+/// rounded to it by chance, so that updates too small for it count in the mean.
 class Optimizer {
  public:
-  Optimizer(std::vector<Parameter> parameters, const OptimOptions& options);
+  /// @param seed of that chance
+  Optimizer(std::vector<Parameter> parameters, const OptimOptions& options, std::uint64_t seed = 0);
 
   /// One update at this learning rate; a parameter without a gradient counts as having gradient 0.
   void step(double learning_rate);
   void zero_grad();
+
+  /// The same as `step` in parts: `begin_step`, then `update` once for each parameter, in any
+  /// order.
+  void begin_step() { ++steps_done_; }
+  void update(std::size_t index, double learning_rate);
 
   /// Puts the running averages of optim.ema_decay into the parameters, where there are any: for the
   /// end of a run.
@@ -36,12 +43,15 @@ class Optimizer {
     Rates rates;
     Tensor average;  ///< undefined without optim.ema_decay
   };
-  void update_averages();
+  /// What follows an update of the parameter.
+  void conclude(std::size_t index);
+  void update_rounded(std::size_t index, const Slot& slot);
   Slot slot_of(std::size_t index, double learning_rate) const;
 
   std::vector<Parameter> parameters_;
   std::vector<Kept> kept_;
   OptimOptions options_;
+  std::uint64_t seed_;
   std::int64_t steps_done_ = 0;
 };
 

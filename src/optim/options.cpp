@@ -134,6 +134,10 @@ const Table<OptimOptions>& OptimOptions::table() {
        field("ema_decay", &OptimOptions::ema_decay, 0.0, at_least(0), below(1),
              "Above 0, a running average of the weights is kept, and the run's product is made of "
              "it; per step it keeps this share of itself."),
+       field("step_in_backward", &OptimOptions::step_in_backward, false,
+             "Update each weight of the model during the backward pass, as soon as its gradient is "
+             "complete, and let the gradient go: the memory of the gradients is saved, the numbers "
+             "stay. Without accumulation, max_grad_norm, adapters, and a guard that skips."),
        field("adam_beta1", &OptimOptions::adam_beta1, 0.9, at_least(0), below(1),
              "Memory of the gradient's mean."),
        field("adam_beta2", &OptimOptions::adam_beta2, 0.999, at_least(0), below(1),

@@ -27,6 +27,7 @@ struct OptimOptions {
   std::vector<GroupOptions> groups;
   std::optional<double> loraplus_lr_ratio;
   double ema_decay;
+  bool step_in_backward;
 
   double adam_beta1;
   double adam_beta2;

@@ -11,7 +11,7 @@ using torch::Tensor;
 /// One trained tensor. Its gradient is `tensor.grad()`.
 struct Parameter {
   std::string name;
-  Tensor tensor;      ///< f32 leaf
+  Tensor tensor;      ///< f32 leaf, or bf16: then it is its own master
   bool decay = true;  ///< false for norm weights and biases (METHODS.md)
 };
 

@@ -16,6 +16,12 @@ const Rule& lion_rule();
 const Rule& adamw_8bit_rule();
 const Rule& lion_8bit_rule();
 
+// paged.cpp: the same again with the states in host memory, fetched a portion at a time.
+const Rule& paged_adamw_rule();
+const Rule& paged_adamw_8bit_rule();
+const Rule& paged_lion_rule();
+const Rule& paged_lion_8bit_rule();
+
 /// As transformers.optimization.Adafactor.
 const Rule& adafactor_rule();
 /// As torch.optim.Adafactor.

@@ -21,7 +21,7 @@ struct AttentionOptions {
 /// some are documents and others go on where an earlier span ends. [prompt][chosen][rejected] with
 /// prefix_of [-1, 0, 0] is two documents whose prompt is computed once; its keys and values get
 /// the gradients of both. Windows count in documents.
-/// @param q           [N, Hq, head_dim] f32, bf16 or f64; tokens and heads may be strided
+/// @param q           [N, Hq, head_dim] f32, bf16, fp16 or f64; tokens and heads may be strided
 /// @param k,v         [N, Hkv, head_dim], the same dtype, Hkv divides Hq; head_dim at most 256 on a
 /// GPU
 /// @param cu_seqlens  [D+1] borders of documents (or spans), 0 = first < … < last = N

@@ -195,6 +195,10 @@ HONE_SIMD void backward(const AttentionBackward<Bf16>& a, const DocumentItem& it
                         const Scratch<float>& scratch) {
   item_backward(a, item, scratch);
 }
+HONE_SIMD void backward(const AttentionBackward<Fp16>& a, const DocumentItem& item,
+                        const Scratch<float>& scratch) {
+  item_backward(a, item, scratch);
+}
 HONE_SIMD void backward(const AttentionBackward<double>& a, const DocumentItem& item,
                         const Scratch<double>& scratch) {
   item_backward(a, item, scratch);
@@ -214,6 +218,7 @@ void launch_cpu(const AttentionBackward<T>& args) {
 
 template void launch_cpu(const AttentionBackward<float>&);
 template void launch_cpu(const AttentionBackward<Bf16>&);
+template void launch_cpu(const AttentionBackward<Fp16>&);
 template void launch_cpu(const AttentionBackward<double>&);
 
 }  // namespace hone::kernels

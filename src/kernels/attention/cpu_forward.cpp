@@ -111,6 +111,10 @@ HONE_SIMD void forward(const AttentionForward<Bf16>& a, const QueryItem& item,
                        const Scratch<float>& scratch) {
   item_forward(a, item, scratch);
 }
+HONE_SIMD void forward(const AttentionForward<Fp16>& a, const QueryItem& item,
+                       const Scratch<float>& scratch) {
+  item_forward(a, item, scratch);
+}
 HONE_SIMD void forward(const AttentionForward<double>& a, const QueryItem& item,
                        const Scratch<double>& scratch) {
   item_forward(a, item, scratch);
@@ -130,6 +134,7 @@ void launch_cpu(const AttentionForward<T>& args) {
 
 template void launch_cpu(const AttentionForward<float>&);
 template void launch_cpu(const AttentionForward<Bf16>&);
+template void launch_cpu(const AttentionForward<Fp16>&);
 template void launch_cpu(const AttentionForward<double>&);
 
 }  // namespace hone::kernels

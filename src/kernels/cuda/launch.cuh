@@ -7,6 +7,7 @@
 #define HONE_CUDA_LAUNCHERS(Op)                \
   template void launch_cuda(const Op<float>&); \
   template void launch_cuda(const Op<Bf16>&);  \
+  template void launch_cuda(const Op<Fp16>&);  \
   template void launch_cuda(const Op<double>&);
 
 namespace hone::kernels {

@@ -19,6 +19,7 @@ HONE_DECLARE_CUDA(BlockwiseStep)
 HONE_DECLARE_CUDA(RmsNormForward)
 HONE_DECLARE_CUDA(RmsNormBackward)
 HONE_DECLARE_CUDA(Rope)
+HONE_DECLARE_CUDA(StochasticRound)
 #undef HONE_DECLARE_CUDA
 
 namespace {

@@ -10,6 +10,7 @@
 #include "kernels/packed/arithmetic.h"
 #include "kernels/rms_norm/arithmetic.h"
 #include "kernels/rope/arithmetic.h"
+#include "kernels/stochastic_round/arithmetic.h"
 
 namespace hone::kernels {
 
@@ -26,18 +27,20 @@ using CudaLaunchersOf =
                CudaLauncher<RmsNormBackward<T>>, CudaLauncher<Rope<T>>, CudaLauncher<GluForward<T>>,
                CudaLauncher<GluBackward<T>>, CudaLauncher<Dequantize<T>>>;
 
-/// Updates of trained parameters, which are fp32 always.
+/// Updates of trained parameters: computed in fp32, whatever these are kept in.
 template <template <class> class Op, class... Rules>
 using CudaLaunchersByRule = std::tuple<CudaLauncher<Op<Rules>>...>;
 using CudaOptimizerLaunchers = decltype(std::tuple_cat(
     CudaLaunchersByRule<OptimizerStep, AdamRule, AmsgradRule, AdagradRule, PlainRmspropRule,
                         CentredRmspropRule, MomentumRmspropRule, CentredMomentumRmspropRule,
                         PlainSgdRule, SgdRule, LionRule>{},
-    CudaLaunchersByRule<BlockwiseStep, AdamRule, LionRule>{}));
+    CudaLaunchersByRule<BlockwiseStep, AdamRule, LionRule>{},
+    std::tuple<CudaLauncher<StochasticRound<Bf16>>>{}));
 
 /// What libhone_cuda.so offers; an entry is found by its arguments' type.
 using CudaTable = decltype(std::tuple_cat(CudaLaunchersOf<float>{}, CudaLaunchersOf<Bf16>{},
-                                          CudaLaunchersOf<double>{}, CudaOptimizerLaunchers{}));
+                                          CudaLaunchersOf<Fp16>{}, CudaLaunchersOf<double>{},
+                                          CudaOptimizerLaunchers{}));
 
 /// The one symbol that libhone_cuda.so exports for hone to look up.
 constexpr const char* kCudaTableSymbol = "hone_cuda_table";

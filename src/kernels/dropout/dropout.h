@@ -17,7 +17,7 @@ struct DropoutKey {
 
 /// Sets each element to 0 with probability p and multiplies the others by 1 / (1 − p),
 /// differentiable; the backward pass computes the mask again and keeps nothing. p = 0 gives x.
-/// @param x_NH [N, H] f32, bf16 or f64; rows may be strided, elements of a row adjacent
+/// @param x_NH [N, H] f32, bf16, fp16 or f64; rows may be strided, elements of a row adjacent
 /// @param p    in [0, 1)
 /// @return [N, H], x's dtype
 /// @throws ShapeError when x is not a matrix of such a dtype, or p or the key is out of range

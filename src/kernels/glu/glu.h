@@ -8,7 +8,8 @@ namespace hone::kernels {
 
 /// The gate of a gated MLP, differentiable: act(gate) · up in fp32, rounded once. Keeps gate and
 /// up; the backward pass computes act again.
-/// @param gate_NI,up_NI [N, I] f32, bf16 or f64, the same dtype; rows may be strided (both may be
+/// @param gate_NI,up_NI [N, I] f32, bf16, fp16 or f64, the same dtype; rows may be strided (both
+/// may be
 ///                      halves of one projection), elements of a row adjacent
 /// @return [N, I], their dtype, contiguous
 /// @throws ShapeError when the sizes, dtypes or devices do not fit

@@ -19,7 +19,7 @@ struct LinearLogprobOptions {
 /// computes them again. The logarithm of the denominator is summed in fp32 (fp64 for fp64 input),
 /// gradients of weight and bias are accumulated over the chunks in fp32.
 /// Give it only the rows that carry loss.
-/// @param hidden_MH  [M, H] f32, bf16 or f64; M may be 0
+/// @param hidden_MH  [M, H] f32, bf16, fp16 or f64; M may be 0
 /// @param weight_VH  [V, H] hidden's dtype; its gradient is computed only where it requires one
 /// @param bias_V     [V] hidden's dtype, or none
 /// @param targets_M  [M] i64 in [0, V)

@@ -55,6 +55,14 @@ HONE_INLINE void look_up(const std::uint8_t* bytes, std::int64_t count, const Bf
     look_up<Bf16>(bytes, count, table, out);
 }
 
+HONE_INLINE void look_up(const std::uint8_t* bytes, std::int64_t count, const Fp16* table,
+                         Fp16* out) {
+  if (__builtin_cpu_supports("avx512bw"))
+    permute<Fp16, std::uint16_t, Bytes16, Words32>(bytes, count, table, out);
+  else
+    look_up<Fp16>(bytes, count, table, out);
+}
+
 HONE_INLINE void look_up(const std::uint8_t* bytes, std::int64_t count, const float* table,
                          float* out) {
   if (__builtin_cpu_supports("avx512bw"))

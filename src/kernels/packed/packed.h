@@ -29,7 +29,7 @@ std::int64_t size_bytes(const PackedMatrix& matrix);
 PackedMatrix to_device(const PackedMatrix& matrix, at::Device device);
 
 /// All of it as numbers: each is the fp32 product of code and scale, rounded once to `dtype`.
-/// @param dtype f32, bf16 or f64
+/// @param dtype f32, bf16, fp16 or f64
 /// @return [rows, columns]
 /// @source arXiv:2305.14314, section 3; bitsandbytes' dequantize_4bit, dequantize_blockwise and
 ///         int8_vectorwise_dequant
@@ -37,7 +37,7 @@ at::Tensor dequantize(const PackedMatrix& matrix, at::ScalarType dtype);
 
 /// x Wᵀ (+ b), not differentiable. W is dequantised a band of rows at a time, so that its numbers
 /// are multiplied while they are in the cache and never exist all at once in a large matrix.
-/// @param x_NI   [N, columns], f32, bf16 or f64
+/// @param x_NI   [N, columns], f32, bf16, fp16 or f64
 /// @param bias_O [rows] in x's dtype, or undefined
 /// @return [N, rows] in x's dtype
 at::Tensor packed_product(const at::Tensor& x_NI, const PackedMatrix& weight_OI,

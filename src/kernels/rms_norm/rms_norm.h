@@ -13,7 +13,7 @@ namespace hone::kernels {
 /// backward pass.
 /// The gradient of the weight is summed over fixed blocks of rows, so that it does not depend on
 /// the number of threads.
-/// @param x_NH     [N, H] f32, bf16 or f64; rows may be strided, elements of a row adjacent
+/// @param x_NH     [N, H] f32, bf16, fp16 or f64; rows may be strided, elements of a row adjacent
 /// @param weight_H [H], x's dtype; its gradient is computed only where it requires one
 /// @return [N, H], x's dtype, contiguous
 /// @throws ShapeError when the sizes, dtypes or devices do not fit

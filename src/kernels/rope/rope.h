@@ -9,7 +9,8 @@ namespace hone::kernels {
 /// being twice the width of `cos`. Elements of a head past R stay as they are (partial rotary
 /// models). Computed in fp32 and rounded once; cos and sin are not rounded to x's dtype. The
 /// backward pass turns the gradient by the opposite angle and keeps only cos and sin.
-/// @param x       [N, heads, head_dim] f32, bf16 or f64; tokens and heads may be strided (a part of
+/// @param x       [N, heads, head_dim] f32, bf16, fp16 or f64; tokens and heads may be strided (a
+/// part of
 ///                a fused projection), elements of a head adjacent
 /// @param cos,sin [N, R/2] f32 (f64 for f64 x), R ≤ head_dim, of each token's own position
 /// @return [N, heads, head_dim], x's dtype, contiguous

@@ -30,6 +30,17 @@ TEST(Interrupt, IsForgottenWithItsGuard) {
   EXPECT_NO_THROW(leave_if_interrupted());
 }
 
+TEST(Interrupt, WaitsForAPartThatMustNotBeLeft) {
+  const InterruptGuard guard;
+  {
+    const UninterruptedPart part;
+    std::raise(SIGTERM);
+    EXPECT_NO_THROW(leave_if_interrupted());
+    EXPECT_EQ(interrupt_requested(), SIGTERM);
+  }
+  EXPECT_THROW(leave_if_interrupted(), Interrupted);
+}
+
 TEST(Interrupt, AsksToBeRunAgain) { EXPECT_EQ(Interrupted("").exit_code(), ExitCode::kRunAgain); }
 
 TEST(Interrupt, TheSecondOneEndsTheProcessAtOnce) {

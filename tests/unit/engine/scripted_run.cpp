@@ -50,8 +50,9 @@ ExitCode ScriptedRun::train(const std::vector<std::string>& overrides, bool resu
                              "optim: {learning_rate: 1e-3}\nreport: {html: false}\n";
   const auto loaded =
       config::load<engine::RunOptions>(folder.write("config.yaml", config), overrides);
-  engine::Session session =
-      engine::open_session(loaded, engine::place("cpu", "fp32", "auto"), {resume, "auto"});
+  engine::Session session = engine::open_session(
+      loaded, engine::place("cpu", loaded.options.train.precision, loaded.options.model.dtype),
+      {resume, "auto"});
   ScriptedTrainer trainer{session};
   script(trainer);
   return engine::run_training(std::move(trainer), {resume, "auto"});
