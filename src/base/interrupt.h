@@ -21,6 +21,16 @@ class InterruptGuard {
   InterruptGuard& operator=(const InterruptGuard&) = delete;
 };
 
+/// While it lives, leave_if_interrupted() leaves nothing: for what has to be done whole, as a step
+/// that several processes take together.
+class InterruptHold {
+ public:
+  InterruptHold();
+  ~InterruptHold();
+  InterruptHold(const InterruptHold&) = delete;
+  InterruptHold& operator=(const InterruptHold&) = delete;
+};
+
 /// The signal that came while an InterruptGuard lives, or 0.
 int interrupt_requested();
 
