@@ -3,6 +3,7 @@
 
 #include "distributed/group.h"
 
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
@@ -75,10 +76,13 @@ struct Group::Link {
     const auto limit = std::chrono::seconds(options.first_step_timeout_s);
     c10d::TCPStoreOptions store_options;
     store_options.port = static_cast<std::uint16_t>(place.master_port);
-    store_options.isServer = place.rank == 0;
+    const bool is_there = !place.store_prefix.empty();
+    store_options.isServer = place.rank == 0 && !is_there;
     store_options.numWorkers = static_cast<std::size_t>(place.world);
+    store_options.waitWorkers = !is_there;
     store_options.timeout = limit;
     store = c10::make_intrusive<c10d::TCPStore>(place.master_addr, store_options);
+    if (is_there) store = c10::make_intrusive<c10d::PrefixStore>(place.store_prefix, store);
     store->set(key_of(place.rank), "0");
     auto gloo_options = c10d::ProcessGroupGloo::Options::create(limit + 60s);  // ours comes first
     gloo_options->devices.push_back(make_device(place.master_addr));

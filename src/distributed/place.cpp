@@ -91,6 +91,10 @@ Place place_by(const Launcher& launcher, const Variable& variable, int rank, int
              "reached; set it to that machine's name or address",
              launcher.source, world);
   place.master_port = port_of(launcher, variable);
+  // Its store outlives the ranks, so that each attempt has keys of its own.
+  if (text_of(variable, "TORCHELASTIC_USE_AGENT_STORE") == "True")
+    place.store_prefix =
+        "hone/" + text_of(variable, "TORCHELASTIC_RESTART_COUNT").value_or("0") + "/";
   return place;
 }
 

@@ -12,6 +12,8 @@ struct Place {
   std::string master_addr;  ///< where rank 0 can be reached; empty for one process alone
   int master_port = 0;
   std::string source;  ///< who said so, for messages
+  /// Where torchrun itself keeps the store that ranks meet through: what their keys begin with.
+  std::string store_prefix = {};
 };
 
 /// An environment variable, or null.

@@ -44,6 +44,15 @@ TEST(Place, IsWhatTorchrunSays) {
   EXPECT_EQ(place.master_port, 1234);
 }
 
+TEST(Place, LeavesTheStoreToTorchrunWhereThatKeepsIt) {
+  Environment job = {
+      {"RANK", "0"}, {"WORLD_SIZE", "2"}, {"MASTER_ADDR", "a"}, {"MASTER_PORT", "1234"}};
+  EXPECT_EQ(place_in(job).store_prefix, "");
+  job["TORCHELASTIC_USE_AGENT_STORE"] = "True";
+  job["TORCHELASTIC_RESTART_COUNT"] = "3";
+  EXPECT_EQ(place_in(job).store_prefix, "hone/3/");
+}
+
 TEST(Place, IsWhatSlurmSaysAtItsFirstNode) {
   Environment job = {{"SLURM_PROCID", "3"},
                      {"SLURM_NTASKS", "4"},
