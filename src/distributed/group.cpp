@@ -142,7 +142,9 @@ struct Group::Link {
     const auto begin = Clock::now();
     const std::chrono::seconds limit = limit_of(call);
     while (!is_over(work, call)) {
-      if (const auto missing = heartbeat->missing(kSilence)) fail(call, *missing);
+      // Who has left may have left because of one that is dead: that is the one to name.
+      if (const auto missing = heartbeat->missing(kSilence))
+        fail(call, heartbeat->missing(kSilenceOfABroken).value_or(*missing));
       if (Clock::now() - begin <= limit) continue;
       fail(call, fmt::format("all ranks live, and not all have come within {} s: one computes much "
                              "longer than the others, or waits for something itself. "

@@ -14,10 +14,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <optional>
+#include <string_view>
 #include <thread>
+#include <utility>
 
 #include "base/interrupt.h"
 #include "base/log.h"
@@ -61,6 +65,7 @@ class LinePipe {
     ssize_t size = 0;
     while ((size = ::read(ends_[0], buffer, sizeof buffer)) > 0)
       pending_.append(buffer, static_cast<std::size_t>(size));
+    const bool is_open = size < 0 && (errno == EAGAIN || errno == EINTR);
     std::string text;
     std::size_t begin = 0;
     for (std::size_t end; (end = pending_.find('\n', begin)) != std::string::npos; begin = end + 1)
@@ -69,7 +74,7 @@ class LinePipe {
     if (all && !pending_.empty()) text += prefix_ + std::exchange(pending_, "") + "\n";
     std::fwrite(text.data(), 1, text.size(), to_);
     std::fflush(to_);
-    return size < 0 && (errno == EAGAIN || errno == EINTR);
+    return is_open;
   }
 
  private:

@@ -1,5 +1,7 @@
 #include "distributed/options.h"
 
+#include <fmt/format.h>
+
 #include "distributed/strategy.h"
 
 namespace hone::distributed {

@@ -103,19 +103,18 @@ Place place_by(const Launcher& launcher, const Variable& variable, int rank, int
 Place find_place(const Variable& variable) {
   for (const Launcher& launcher : kLaunchers) {
     const auto rank = number_of(variable, launcher.rank);
-    const auto world = number_of(variable, launcher.world);
-    // Within a job a step of its own may have fewer tasks than the job.
-    if (rank && world) {
-      const bool is_slurm = std::string_view(launcher.rank) == "SLURM_PROCID";
-      const auto of_step =
-          is_slurm ? number_of(variable, "SLURM_STEP_NUM_TASKS") : std::optional<int>();
-      return place_by(launcher, variable, *rank, of_step.value_or(*world));
-    }
-    HONE_CHECK(DistributedError, !world || *world == 1 || rank,
-               "{}={} is set and {} is not; both say where this process stands among those that "
-               "train together. Unset it to train alone",
-               launcher.world, *world, launcher.rank);
+    auto world = number_of(variable, launcher.world);
+    if (!rank || !world) continue;
+    // A step of a SLURM job may have fewer tasks than the job.
+    if (std::string_view(launcher.rank) == "SLURM_PROCID")
+      world = number_of(variable, "SLURM_STEP_NUM_TASKS").value_or(*world);
+    return place_by(launcher, variable, *rank, *world);
   }
+  const int world = number_of(variable, "WORLD_SIZE").value_or(1);
+  HONE_CHECK(DistributedError, world == 1,
+             "WORLD_SIZE={} is set and RANK is not; both say where this process stands among those "
+             "that train together. Unset it to train alone",
+             world);
   return {};
 }
 

@@ -1,6 +1,7 @@
 #include "distributed/group.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <functional>
