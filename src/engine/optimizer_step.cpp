@@ -6,6 +6,8 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "distributed/exchange.h"
+#include "distributed/strategy.h"
 #include "engine/step_meter.h"
 #include "optim/clip.h"
 
@@ -58,6 +60,18 @@ void note_documents(const datasets::Batch& micro_batch, StepReport& report) {
     report.document_lengths.push_back(micro_batch.cu_seqlens[d] - micro_batch.cu_seqlens[d - 1]);
 }
 
+/// Loss and gradient become those of all ranks' micro-batches.
+void add_other_ranks(Session& session, StepReport& report) {
+  if (session.group.is_alone()) return;
+  const PhaseClock::Span span = session.clock.measure(Phase::kBackward);
+  std::vector<Tensor> leaves;
+  for (const optim::Parameter& parameter : session.optimizer.parameters())
+    leaves.push_back(parameter.tensor);
+  const auto& strategy = distributed::strategy_named(session.options.distributed.strategy);
+  strategy.reduce_gradients(session.group, leaves);
+  distributed::sum_numbers(session.group, {&report.loss, 1}, "the loss");
+}
+
 }  // namespace
 
 StepReport optimizer_step(Session& session, std::int64_t step, const datasets::StepFeed::Step& rows,
@@ -65,18 +79,22 @@ StepReport optimizer_step(Session& session, std::int64_t step, const datasets::S
   StepReport report;
   report.epoch = rows.epoch;
 
-  // 1. The gradient of one sum over all micro-batches.
+  // 1. The gradient of one sum over all micro-batches, of which this rank computes its own.
   adapters::DropoutState& dropout = *session.trainable.dropout;
   dropout.training = true;
   dropout.step = static_cast<std::uint64_t>(step);
-  for (const datasets::Batch& micro_batch : rows.micro_batches) {
-    dropout.first_row = static_cast<std::uint64_t>(report.tokens);
-    report.loss += backward_of(micro_batch, session, step, loss_of, share_prompts);
-    note_documents(micro_batch, report);
+  for (std::size_t i = 0; i < rows.micro_batches.size(); ++i) {
+    const datasets::Batch& micro_batch = rows.micro_batches[i];
+    if (rows.is_own(i)) {
+      dropout.first_row = static_cast<std::uint64_t>(report.tokens);
+      report.loss += backward_of(micro_batch, session, step, loss_of, share_prompts);
+      note_documents(micro_batch, report);
+    }
     report.tokens += micro_batch.tokens();
     report.trained_tokens += micro_batch.trained_tokens();
   }
-  report.loss += session.trainable.backward_of_penalty();
+  if (step != kProbeStep) add_other_ranks(session, report);
+  report.loss += session.trainable.backward_of_penalty();  // of the weights, so alike on all ranks
   dropout.training = false;
 
   if (step == kProbeStep) {

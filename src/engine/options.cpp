@@ -208,7 +208,7 @@ const Table<RunOptions>& RunOptions::table() {
        section(&RunOptions::train), section(&RunOptions::dpo), section(&RunOptions::kto),
        section(&RunOptions::orpo), section(&RunOptions::reward), section(&RunOptions::optim),
        section(&RunOptions::schedule), section(&RunOptions::eval), section(&RunOptions::checkpoint),
-       section(&RunOptions::guard), section(&RunOptions::report),
+       section(&RunOptions::guard), section(&RunOptions::distributed), section(&RunOptions::report),
        check<RunOptions>("A rollback has a checkpoint to go back to.", check_rollback),
        check<RunOptions>("What evaluations decide has evaluations during the run.",
                          check_evaluations),

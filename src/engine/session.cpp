@@ -15,11 +15,12 @@ namespace hone::engine {
 
 Session open_session(const config::Loaded<RunOptions>& config, const Placement& placement) {
   const RunOptions& options = config.options;
+  const distributed::Place place = distributed::find_place();
   const BaseModel base =
       open_base(options.model, options.data.chat_template, {options.adapter.init_from});
   SuiteWatch suite(options, base.text, base.spec);
   RunData data = load_run_data(options, base.text, base.spec);
-  datasets::Sampler sampler = make_sampler(options, data);
+  datasets::Sampler sampler = make_sampler(options, data, place.world);
   const std::int64_t steps = total_steps(options.train, sampler);
   const datasets::Sampler::Extremes extremes = sampler.extremes(steps);
 
@@ -45,7 +46,7 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
           .trainable = std::move(trainable),
           .train_data = data.train,
           .eval_data = std::move(data.eval),
-          .feed = {data.train, std::move(sampler), steps},
+          .feed = {data.train, std::move(sampler), steps, place.rank, place.world},
           .suite = std::move(suite),
           .optimizer = std::move(optimizer),
           .schedule = optim::make_schedule(options.schedule, options.optim.learning_rate, steps),
@@ -53,11 +54,13 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
           .extremes = extremes,
           .progress = RunState(options),
           .base_sha256 = std::async(std::launch::async, model::hash_of_weights, base.path).share(),
-          .lineage = lineage_of_run(options, placement, base.text, std::move(data.inputs))};
+          .lineage = lineage_of_run(options, placement, base.text, std::move(data.inputs)),
+          // Last of all: nobody waits here for one who still reads data or weights.
+          .group = distributed::Group::join(place, options.distributed)};
 }
 
 nlohmann::json Session::identity() const {
-  return identity_of(options, base_sha256.get(), train_data.info().sha256);
+  return identity_of(options, base_sha256.get(), train_data.info().sha256, group.world());
 }
 
 nlohmann::json Session::origin() const {
