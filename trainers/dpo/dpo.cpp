@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "distributed/place.h"
 #include "engine/document_logps.h"
 #include "engine/optimizer_step.h"
 #include "trainers/dpo/pairs.h"
@@ -38,15 +39,16 @@ Tensor policy_weights(const model::Decoder& decoder, const engine::DeviceBatch& 
 /// A loss of the whole batch's pairs can be cut into micro-batches only where it is a sum of
 /// theirs.
 void check_cut(const engine::RunOptions& options) {
+  const std::int64_t parts =
+      options.train.gradient_accumulation_steps * distributed::find_place().world;
   const auto compares_pairs = [](const std::string& type) { return type.starts_with("aot"); };
   HONE_CHECK(
-      ConfigError,
-      options.train.gradient_accumulation_steps == 1 ||
-          std::ranges::none_of(options.dpo.loss_type, compares_pairs),
+      ConfigError, parts == 1 || std::ranges::none_of(options.dpo.loss_type, compares_pairs),
       "dpo.loss_type: aot compares the pairs of a step with one another, so a step cannot be "
-      "cut into {} micro-batches; set train.gradient_accumulation_steps: 1 and raise "
-      "train.per_device_train_batch_size",
-      options.train.gradient_accumulation_steps);
+      "cut into {} micro-batches; set train.gradient_accumulation_steps: 1, train in one process, "
+      "and "
+      "raise train.per_device_train_batch_size",
+      parts);
 }
 
 }  // namespace
@@ -59,9 +61,11 @@ engine::StepReport DpoTrainer::step(std::int64_t step) {
   const datasets::StepFeed::Step rows = session.feed.step(step - 1);
   settings.mean_chosen_tokens = mean_chosen_tokens(rows.micro_batches);
   double pairs = 0;
-  std::vector<Tensor> reference_logps;  // [D] of each micro-batch
-  for (const datasets::Batch& micro_batch : rows.micro_batches) {
-    reference_logps.push_back(reference.logps(micro_batch, engine::RowsOf::kTrain));
+  std::vector<Tensor> reference_logps;  // [D] of each micro-batch that this rank computes
+  for (std::size_t i = 0; i < rows.micro_batches.size(); ++i) {
+    const datasets::Batch& micro_batch = rows.micro_batches[i];
+    if (rows.is_own(i))
+      reference_logps.push_back(reference.logps(micro_batch, engine::RowsOf::kTrain));
     pairs += static_cast<double>(micro_batch.rows());
   }
 
@@ -79,6 +83,7 @@ engine::StepReport DpoTrainer::step(std::int64_t step) {
                                   : of_pairs.losses;
         return losses.sum() / pairs;
       });
+  if (step != engine::kProbeStep) tally.sum_over(session.group);
   const report::Metrics metrics = tally.metrics();
   report.add(metrics);
   if (step == engine::kProbeStep) return report;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "distributed/exchange.h"
 
 namespace hone::dpo {
 namespace {
@@ -103,6 +104,14 @@ void PairTally::add(const loss::PairLogps& logps, const loss::PairLosses& losses
   for (std::size_t i = 0; i < std::size(kMetrics); ++i)
     sums_[i] += kMetrics[i].of(logps, losses).sum(torch::kFloat64).item<double>();
   pairs_ += static_cast<double>(logps.ref_chosen.size(0));
+}
+
+void PairTally::sum_over(const distributed::Group& group) {
+  sums_.resize(std::size(kMetrics));
+  sums_.push_back(pairs_);
+  distributed::sum_numbers(group, sums_, "the pairs' metrics");
+  pairs_ = sums_.back();
+  sums_.pop_back();
 }
 
 report::Metrics PairTally::metrics(const std::string& prefix) const {

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "distributed/group.h"
 #include "engine/document_logps.h"
 #include "loss/pairs.h"
 #include "report/metrics_log.h"
@@ -27,6 +28,8 @@ double mean_chosen_tokens(const std::vector<datasets::Batch>& micro_batches);
 class PairTally {
  public:
   void add(const loss::PairLogps& logps, const loss::PairLosses& losses);
+  /// Takes in what the other ranks have added.
+  void sum_over(const distributed::Group& group);
 
   double pairs() const { return pairs_; }
   /// rewards/chosen, rewards/rejected, rewards/margins, rewards/accuracies, logps/chosen,

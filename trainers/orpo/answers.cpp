@@ -1,5 +1,9 @@
 #include "trainers/orpo/answers.h"
 
+#include <array>
+
+#include "distributed/exchange.h"
+
 namespace hone::orpo {
 
 AnswerLogps answer_logps(const Tensor& logps_M, const engine::DeviceBatch& batch) {
@@ -20,6 +24,18 @@ void PairTally::add(const loss::PairLosses& pairs, const AnswerLogps& logps) {
   right_ += sum(pairs.chosen_rewards > pairs.rejected_rewards);
   chosen_logp_ += sum(logps.chosen);
   rejected_logp_ += sum(logps.rejected);
+}
+
+void PairTally::sum_over(const distributed::Group& group) {
+  std::array sums = {pairs_, chosen_reward_, rejected_reward_,
+                     right_, chosen_logp_,   rejected_logp_};
+  distributed::sum_numbers(group, sums, "the pairs' metrics");
+  pairs_ = sums[0];
+  chosen_reward_ = sums[1];
+  rejected_reward_ = sums[2];
+  right_ = sums[3];
+  chosen_logp_ = sums[4];
+  rejected_logp_ = sums[5];
 }
 
 report::Metrics PairTally::metrics() const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "distributed/group.h"
 #include "engine/document_logps.h"
 #include "loss/pairs.h"
 #include "report/metrics_log.h"
@@ -26,6 +27,8 @@ AnswerLogps answer_logps(const Tensor& logps_M, const engine::DeviceBatch& batch
 class PairTally {
  public:
   void add(const loss::PairLosses& pairs, const AnswerLogps& logps);
+  /// Takes in what the other ranks have added.
+  void sum_over(const distributed::Group& group);
   /// Means over the pairs.
   report::Metrics metrics() const;
 

@@ -1,5 +1,6 @@
 #include "trainers/orpo/orpo.h"
 
+#include "distributed/exchange.h"
 #include "engine/optimizer_step.h"
 #include "engine/prefix_sharing.h"
 #include "loss/cpo.h"
@@ -94,6 +95,10 @@ engine::StepReport OrpoTrainer::step(std::int64_t step) {
         return (terms.pairs.losses.sum() + nll_weight(options) * terms.nll) / pairs;
       },
       shares_prompts);
+  if (step != engine::kProbeStep) {
+    tally.sum_over(session.group);
+    distributed::sum_numbers(session.group, {&nll, 1}, "the answers' loss");
+  }
   report.add(tally.metrics());
   report.extra.emplace_back("nll_loss", nll / pairs);
   return report;
