@@ -3,17 +3,24 @@
 #include <chrono>
 #include <utility>
 
+#include "datasets/deal.h"
+
 namespace hone::datasets {
 
-StepFeed::StepFeed(Dataset data, Sampler sampler, std::int64_t steps)
-    : source_(std::make_shared<const Source>(Source{std::move(data), std::move(sampler)})),
+StepFeed::StepFeed(Dataset data, Sampler sampler, std::int64_t steps, int rank, int world)
+    : source_(
+          std::make_shared<const Source>(Source{std::move(data), std::move(sampler), rank, world})),
       steps_(steps) {}
 
 StepFeed::Step StepFeed::Source::read(std::int64_t index) const {
   const Sampler::Step rows = sampler.step(index);
-  Step step = {.epoch = rows.epoch};
+  Step step = {.epoch = rows.epoch, .rank = rank};
   for (const auto& micro_batch : rows.micro_batches)
     step.micro_batches.push_back(make_batch(data, micro_batch));
+  if (world == 1) return step;
+  std::vector<std::int64_t> tokens;
+  for (const Batch& micro_batch : step.micro_batches) tokens.push_back(micro_batch.tokens());
+  step.ranks = deal(tokens, world);
   return step;
 }
 

@@ -18,12 +18,18 @@ namespace hone::datasets {
 class StepFeed {
  public:
   struct Step {
-    double epoch = 0;  ///< see Sampler::Step
-    std::vector<Batch> micro_batches = {};
+    double epoch = 0;                       ///< see Sampler::Step
+    std::vector<Batch> micro_batches = {};  ///< of all ranks, so that each can count what they hold
+    int rank = 0;
+    std::vector<int> ranks = {};  ///< the rank that computes each micro-batch; empty: one rank all
+
+    /// Whether this rank computes the micro-batch of that index.
+    bool is_own(std::size_t i) const { return ranks.empty() || ranks[i] == rank; }
   };
 
   /// @param steps those that will be asked for; nothing is read beyond
-  StepFeed(Dataset data, Sampler sampler, std::int64_t steps);
+  /// @param rank, world this process among those that share a step's micro-batches (see deal())
+  StepFeed(Dataset data, Sampler sampler, std::int64_t steps, int rank = 0, int world = 1);
 
   /// @param index from 0; quickest one after the other. kProbe gives what set_probe() was given
   /// @throws DataError where the rows cannot be read
@@ -40,6 +46,7 @@ class StepFeed {
   struct Source {
     Dataset data;
     Sampler sampler;
+    int rank, world;
     Step read(std::int64_t index) const;
   };
 

@@ -9,7 +9,7 @@ namespace {
 constexpr int kSignals[] = {SIGINT, SIGTERM, SIGUSR1};
 
 std::atomic<int> g_received = 0;
-std::atomic<bool> g_is_held = false;  // by whatever thread: backward passes have some of their own
+std::atomic<int> g_holds = 0;  // by whatever thread: backward passes have some of their own
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may write it");
 
 void note(int signal) {
@@ -29,14 +29,13 @@ InterruptGuard::~InterruptGuard() {
   g_received = 0;
 }
 
-UninterruptedPart::UninterruptedPart() { g_is_held = true; }
-
-UninterruptedPart::~UninterruptedPart() { g_is_held = false; }
+InterruptHold::InterruptHold() { ++g_holds; }
+InterruptHold::~InterruptHold() { --g_holds; }
 
 int interrupt_requested() { return g_received.load(std::memory_order_relaxed); }
 
 void leave_if_interrupted() {
-  if (const int signal = interrupt_requested(); signal != 0 && !g_is_held) [[unlikely]]
+  if (const int signal = interrupt_requested(); signal != 0 && g_holds == 0) [[unlikely]]
     throw Interrupted(fmt::format("interrupted by signal {}; run it again to go on", signal));
 }
 

@@ -21,18 +21,18 @@ class InterruptGuard {
   InterruptGuard& operator=(const InterruptGuard&) = delete;
 };
 
+/// While it lives, leave_if_interrupted() lets everything go on: for what has to be done whole, as a
+/// step that several processes take together. The signal is still noted, and left for afterwards.
+class InterruptHold {
+ public:
+  InterruptHold();
+  ~InterruptHold();
+  InterruptHold(const InterruptHold&) = delete;
+  InterruptHold& operator=(const InterruptHold&) = delete;
+};
+
 /// The signal that came while an InterruptGuard lives, or 0.
 int interrupt_requested();
-
-/// While it lives, leave_if_interrupted() lets everything go on: for what must not be left half
-/// done. The signal is still noted, and left for afterwards. One at a time.
-class UninterruptedPart {
- public:
-  UninterruptedPart();
-  ~UninterruptedPart();
-  UninterruptedPart(const UninterruptedPart&) = delete;
-  UninterruptedPart& operator=(const UninterruptedPart&) = delete;
-};
 
 /// What lasts calls this every now and then, at least ten times a second and where it can be left.
 /// It costs a read of memory. @throws Interrupted where a signal came

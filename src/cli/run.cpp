@@ -21,6 +21,7 @@ constexpr Verb kVerbs[] = {
     {"check", "Look at a config and its data as a run would, up to step 0.", declare_check},
     {"eval", "Measure a model, or a model with an adapter, on rows.", declare_eval},
     {"generate", "Continue prompts or answer conversations.", declare_generate},
+    {"launch", "Train with several processes, on one machine or on many.", declare_launch},
     {"lineage", "What a checkpoint, an adapter or a model came from.", declare_lineage},
     {"logprobs", "Log-probability of every next token of rows.", declare_logprobs},
     {"merge", "Write an adapter, or several, into the base's weights.", declare_merge},

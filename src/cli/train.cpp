@@ -1,8 +1,10 @@
 #include "cli/train.h"
 
 #include "base/interrupt.h"
+#include "base/log.h"
 #include "cli/config_arguments.h"
 #include "cli/verbs.h"
+#include "distributed/place.h"
 #include "engine/device.h"
 #include "trainers/dpo/dpo.h"
 #include "trainers/kto/kto.h"
@@ -31,6 +33,12 @@ struct Arguments {
   std::int64_t profile = 0;
 };
 
+/// Ranks of a machine that has GPUs take one each.
+std::string device_of(const std::string& device, const distributed::Place& place) {
+  const bool shares = device == "cuda" && place.world > 1;
+  return shares ? fmt::format("cuda:{}", place.local_rank) : device;
+}
+
 }  // namespace
 
 ExitCode run_trainer(const config::Loaded<engine::RunOptions>& config,
@@ -58,8 +66,11 @@ Action declare_train(CLI::App& command, const Common& common) {
     const InterruptGuard guard;
     const auto config = arguments->config.load(common);
     const engine::RunOptions& options = config.options;
-    const engine::Placement placement =
-        engine::place(common.device, options.train.precision, options.model.dtype);
+    const distributed::Place place = distributed::find_place();
+    // What happens is told once; warnings and errors are each rank's own.
+    if (place.rank > 0 && log::level() == log::Level::kNormal) log::set_level(log::Level::kQuiet);
+    const engine::Placement placement = engine::place(device_of(common.device, place),
+                                                      options.train.precision, options.model.dtype);
     return run_trainer(config, placement, {!arguments->resume.empty(), arguments->resume});
   };
 }

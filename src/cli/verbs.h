@@ -30,6 +30,7 @@ Action declare_data(CLI::App& command, const Common& common);
 Action declare_eval(CLI::App& command, const Common& common);
 Action declare_explain(CLI::App& command, const Common& common);
 Action declare_generate(CLI::App& command, const Common& common);
+Action declare_launch(CLI::App& command, const Common& common);
 Action declare_lineage(CLI::App& command, const Common& common);
 Action declare_logprobs(CLI::App& command, const Common& common);
 Action declare_merge(CLI::App& command, const Common& common);

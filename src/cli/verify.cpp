@@ -6,6 +6,7 @@
 #include "cli/config_arguments.h"
 #include "cli/model_arguments.h"
 #include "cli/train.h"
+#include "distributed/launcher.h"
 #include "engine/run_difference.h"
 
 namespace hone::cli {
@@ -31,6 +32,7 @@ struct Check {
   bool is_exact;    ///< nothing is summed in another order, so that no bit may differ
   bool resumes;     ///< from the plain run's first checkpoint
   Overrides (*overrides)(std::int64_t rows);
+  int ranks = 1;
 };
 
 Overrides cut(std::int64_t rows, std::int64_t parts) {
@@ -43,6 +45,12 @@ const Check kChecks[] = {
      [](std::int64_t rows) { return cut(rows, 2); }},
     {"packing", "each row by itself, not packed with others", false, false, false,
      [](std::int64_t rows) { return cut(rows, rows); }},
+    {"ranks", "two processes, each with half of the rows", false, false, false,
+     [](std::int64_t rows) {
+       return Overrides{fmt::format("train.per_device_train_batch_size={}", rows / 2),
+                        "train.gradient_accumulation_steps=1"};
+     },
+     /*ranks=*/2},
     {"checkpointing", "activations computed again", true, true, false,
      [](std::int64_t rows) {
        Overrides all = cut(rows, 1);
@@ -114,8 +122,19 @@ class Hush {
   log::Level level_;
 };
 
+/// Several ranks are processes of their own, started as `hone launch` does.
+ExitCode launch(const ConfigArguments& config, const Common& common, int ranks) {
+  distributed::LaunchPlan plan = {.nproc = ranks};
+  plan.arguments = {"train", config.path, "--quiet", "--device", common.device};
+  if (common.threads > 0)
+    plan.arguments.insert(plan.arguments.end(), {"--threads", std::to_string(common.threads)});
+  if (!common.seed.empty()) plan.arguments.insert(plan.arguments.end(), {"--seed", common.seed});
+  plan.arguments.insert(plan.arguments.end(), config.overrides.begin(), config.overrides.end());
+  return distributed::launch(plan);
+}
+
 void run(const Arguments& arguments, const Common& common, const fs::path& folder,
-         const Overrides& overrides, const std::string& resume_from = "") {
+         const Overrides& overrides, const std::string& resume_from = "", int ranks = 1) {
   ConfigArguments config = arguments.config;
   for (const Overrides& more : {common_overrides(arguments), overrides})
     config.overrides.insert(config.overrides.end(), more.begin(), more.end());
@@ -124,9 +143,14 @@ void run(const Arguments& arguments, const Common& common, const fs::path& folde
   const engine::TrainOptions& train = loaded.options.train;
   const Hush hush;
   const ExitCode code =
-      run_trainer(loaded, engine::place(common.device, train.precision, loaded.options.model.dtype),
-                  {!resume_from.empty(), resume_from});
-  HONE_CHECK(Interrupted, code == ExitCode::kDone, "stopped by a signal; nothing was verified");
+      ranks > 1
+          ? launch(config, common, ranks)
+          : run_trainer(loaded,
+                        engine::place(common.device, train.precision, loaded.options.model.dtype),
+                        {!resume_from.empty(), resume_from});
+  HONE_CHECK(Interrupted, code != ExitCode::kRunAgain, "stopped by a signal; nothing was verified");
+  HONE_CHECK(Error, code == ExitCode::kDone, "a run with {} ranks failed; its message stands above",
+             ranks);
 }
 
 const char* verdict_on(const Check& check, const engine::RunDifference& found) {
@@ -153,7 +177,7 @@ ExitCode run_verify(const Arguments& arguments, const Common& common) {
     if (check.recomputes && recomputes) continue;
     const fs::path folder = work / check.name;
     run(arguments, common, folder, check.overrides(arguments.rows),
-        check.resumes ? checkpoint::folder_of_step(plain, 1).string() : "");
+        check.resumes ? checkpoint::folder_of_step(plain, 1).string() : "", check.ranks);
     const engine::RunDifference found =
         engine::difference(plain, folder, check.resumes ? 2 : 1, arguments.steps);
     const std::string verdict = verdict_on(check, found);

@@ -1,7 +1,9 @@
 #include "engine/document_logps.h"
 
+#include <array>
 #include <vector>
 
+#include "distributed/exchange.h"
 #include "model/head.h"
 
 namespace hone::engine {
@@ -27,6 +29,13 @@ ResponseLogps response_logps(const model::Decoder& decoder, const DeviceBatch& b
 void EntropyTally::add(const Tensor& entropy_M) {
   sum_ += entropy_M.sum(torch::kFloat64).item<double>();
   tokens_ += static_cast<double>(entropy_M.size(0));
+}
+
+void EntropyTally::sum_over(const distributed::Group& group) {
+  std::array numbers = {sum_, tokens_};
+  distributed::sum_numbers(group, numbers, "the entropy");
+  sum_ = numbers[0];
+  tokens_ = numbers[1];
 }
 
 Tensor log_sum_squares(const model::Decoder& decoder, const Tensor& hidden_NH,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "distributed/group.h"
 #include "engine/batch.h"
 #include "model/decoder.h"
 
@@ -26,6 +27,8 @@ Tensor sums_by_document(const Tensor& values_M, const DeviceBatch& batch);
 class EntropyTally {
  public:
   void add(const Tensor& entropy_M);
+  /// Takes in what the other ranks have added.
+  void sum_over(const distributed::Group& group);
   double mean() const { return sum_ / tokens_; }
 
  private:

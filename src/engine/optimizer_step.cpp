@@ -12,6 +12,8 @@
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/log.h"
+#include "distributed/exchange.h"
+#include "distributed/strategy.h"
 #include "engine/relora_restart.h"
 #include "engine/step_meter.h"
 #include "model/offload.h"
@@ -60,7 +62,7 @@ double loss_scale(const Session& session) {
 /// Weights that are updated in the backward pass stay as they are where there is nothing to learn
 /// from, and are not left half updated by a signal.
 void update_in_backward(const Tensor& loss) {
-  const UninterruptedPart part;
+  const InterruptHold hold;
   if (std::isfinite(loss.item<double>())) loss.backward();
 }
 
@@ -128,6 +130,18 @@ void note_documents(const datasets::Batch& micro_batch, StepReport& report) {
     report.document_lengths.push_back(micro_batch.cu_seqlens[d] - micro_batch.cu_seqlens[d - 1]);
 }
 
+/// Loss and gradient become those of all ranks' micro-batches.
+void add_other_ranks(Session& session, StepReport& report) {
+  if (session.group.is_alone()) return;
+  const PhaseClock::Span span = session.clock.measure(Phase::kBackward);
+  std::vector<Tensor> leaves;
+  for (const optim::Parameter& parameter : session.optimizer.parameters())
+    leaves.push_back(parameter.tensor);
+  const auto& strategy = distributed::strategy_named(session.options.distributed.strategy);
+  strategy.reduce_gradients(session.group, leaves);
+  distributed::sum_numbers(session.group, {&report.loss, 1}, "the loss");
+}
+
 }  // namespace
 
 StepReport optimizer_step(Session& session, std::int64_t step, const datasets::StepFeed::Step& rows,
@@ -136,19 +150,24 @@ StepReport optimizer_step(Session& session, std::int64_t step, const datasets::S
   report.epoch = rows.epoch;
   if (step != kProbeStep) restart_where_due(session, step);
 
-  // 1. The gradient of one sum over all micro-batches.
+  // 1. The gradient of one sum over all micro-batches, of which this rank computes its own.
   adapters::DropoutState& dropout = *session.trainable.dropout;
   dropout.training = true;
   dropout.step = static_cast<std::uint64_t>(step);
   dropout.first_row = 0;
   const auto early = steps_in_backward(session, step);
-  for (const datasets::Batch& micro_batch : rows.micro_batches) {
-    report.loss += backward_of(micro_batch, session, step, loss_of, share_prompts);
+  for (std::size_t i = 0; i < rows.micro_batches.size(); ++i) {
+    const datasets::Batch& micro_batch = rows.micro_batches[i];
+    if (rows.is_own(i)) {
+      report.loss += backward_of(micro_batch, session, step, loss_of, share_prompts);
+      note_documents(micro_batch, report);
+    }
     dropout.first_row += static_cast<std::uint64_t>(stream_tokens(micro_batch, share_prompts));
-    note_documents(micro_batch, report);
     report.tokens += micro_batch.tokens();
     report.trained_tokens += micro_batch.trained_tokens();
   }
+  if (step != kProbeStep) add_other_ranks(session, report);
+  // Of the weights, so alike on all ranks.
   report.loss += session.trainable.backward_of_penalty(loss_scale(session));
   dropout.training = false;
 

@@ -16,7 +16,8 @@ using LossOf = std::function<Tensor(const DeviceBatch& batch)>;
 inline constexpr std::int64_t kProbeStep = 0;
 
 /// One optimizer step: the loss of each micro-batch and its gradient, the method's own penalty,
-/// clipping, the guard's look at it, the update. Dropout is on while `loss_of` runs.
+/// clipping, the guard's look at it, the update. Dropout is on while `loss_of` runs. Of ranks that
+/// share a step each computes its own micro-batches, and all take the same update.
 /// @param step from 1, or kProbeStep: then nothing changes, and the rows are session.feed's probe
 /// @param share_prompts as to_device has it
 /// @throws Error where the guard stops the run, or where memory runs out, naming the micro-batch;

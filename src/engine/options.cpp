@@ -281,6 +281,7 @@ const Table<RunOptions>& RunOptions::table() {
        section(&RunOptions::eval),
        section(&RunOptions::checkpoint),
        section(&RunOptions::guard),
+       section(&RunOptions::distributed),
        section(&RunOptions::report),
        check<RunOptions>("A rollback has a checkpoint to go back to.", check_rollback),
        check<RunOptions>("What evaluations decide has evaluations during the run.",

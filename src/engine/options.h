@@ -9,6 +9,7 @@
 #include "checkpoint/options.h"
 #include "config/table.h"
 #include "datasets/options.h"
+#include "distributed/options.h"
 #include "engine/guard.h"
 #include "engine/preference_options.h"
 #include "eval/options.h"
@@ -75,6 +76,7 @@ struct RunOptions {
   eval::EvalOptions eval;
   checkpoint::CheckpointOptions checkpoint;
   GuardOptions guard;
+  distributed::DistributedOptions distributed;
   report::ReportOptions report;
 
   static const config::Table<RunOptions>& table();

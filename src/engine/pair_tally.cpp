@@ -1,5 +1,10 @@
 #include "engine/pair_tally.h"
 
+#include <algorithm>
+#include <iterator>
+
+#include "distributed/exchange.h"
+
 namespace hone::engine {
 namespace {
 
@@ -44,23 +49,35 @@ constexpr PairMetric kMetrics[] = {
      }},
 };
 
+static_assert(std::size(kMetrics) == PairTally::kMetricCount);
+
 }  // namespace
 
 void PairTally::add(const loss::PairLogps& logps, const loss::PairLosses& losses) {
   const torch::NoGradGuard no_grad;
-  std::size_t count = 0;
-  for (const PairMetric& metric : kMetrics) {
-    if (metric.needs_reference && !logps.ref_chosen.defined()) break;
-    if (sums_.size() == count) sums_.push_back(0);
-    sums_[count++] += metric.of(logps, losses).sum(torch::kFloat64).item<double>();
-  }
-  pairs_ += static_cast<double>(logps.chosen.size(0));
+  const auto pairs = static_cast<double>(logps.chosen.size(0));
+  const bool has_reference = logps.ref_chosen.defined();
+  pairs_ += pairs;
+  if (has_reference) compared_ += pairs;
+  for (std::size_t i = 0; i < std::size(kMetrics); ++i)
+    if (has_reference || !kMetrics[i].needs_reference)
+      sums_[i] += kMetrics[i].of(logps, losses).sum(torch::kFloat64).item<double>();
+}
+
+void PairTally::sum_over(const distributed::Group& group) {
+  std::vector<double> numbers(sums_.begin(), sums_.end());
+  numbers.insert(numbers.end(), {pairs_, compared_});
+  distributed::sum_numbers(group, numbers, "the pairs' metrics");
+  std::copy_n(numbers.begin(), sums_.size(), sums_.begin());
+  pairs_ = numbers[sums_.size()];
+  compared_ = numbers.back();
 }
 
 report::Metrics PairTally::metrics(const std::string& prefix) const {
   report::Metrics metrics;
-  for (std::size_t i = 0; i < sums_.size(); ++i)
-    metrics.emplace_back(prefix + kMetrics[i].name, sums_[i] / pairs_);
+  for (std::size_t i = 0; i < std::size(kMetrics); ++i)
+    if (compared_ > 0 || !kMetrics[i].needs_reference)
+      metrics.emplace_back(prefix + kMetrics[i].name, sums_[i] / pairs_);
   return metrics;
 }
 

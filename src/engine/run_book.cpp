@@ -42,16 +42,18 @@ std::filesystem::path mlflow_store(const report::ReportOptions& options,
 
 RunBook::RunBook(std::filesystem::path run_folder, std::int64_t steps_done,
                  std::int64_t total_steps, report::RunRecord record,
-                 const report::ReportOptions& options)
+                 const report::ReportOptions& options, bool writes)
     : run_folder_(std::move(run_folder)),
       options_(options),
-      metrics_(run_folder_ / "metrics.jsonl", steps_done),
+      writes_(writes),
       progress_(total_steps),
       record_(std::move(record)) {
   record_.status = "running";
   record_.started_at = report::utc_now();
   record_.steps = steps_done;
   if (steps_done > 0) record_.resumed_from_step = steps_done;
+  if (!writes_) return;
+  metrics_.emplace(run_folder_ / "metrics.jsonl", steps_done);
   report::write_run_record(run_folder_, record_);
   if (std::ranges::count(options_.report_to, "tensorboard") > 0)
     tensorboard_.emplace(run_folder_ / "tensorboard", steps_done);
@@ -61,7 +63,7 @@ RunBook::RunBook(std::filesystem::path run_folder, std::int64_t steps_done,
 }
 
 void RunBook::append(std::int64_t step, const report::Metrics& metrics) {
-  metrics_.append(step, metrics);
+  if (metrics_) metrics_->append(step, metrics);
   if (tensorboard_) tensorboard_->append(step, metrics);
   if (mlflow_) mlflow_->append(step, metrics);
 }
@@ -102,6 +104,7 @@ void RunBook::note_evaluation(std::int64_t step, const report::Metrics& metrics)
 
 void RunBook::close(const std::string& status, const std::string& error) {
   progress_.finish();
+  if (!writes_) return;
   record_.status = status;
   record_.error = error;
   record_.ended_at = report::utc_now();

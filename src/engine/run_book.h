@@ -24,7 +24,7 @@ struct StepReport {
   double epoch = 0;          ///< epochs done after it
   std::int64_t tokens = 0;
   std::int64_t trained_tokens = 0;
-  std::vector<std::int64_t> document_lengths;  ///< of what the step read, where it is known
+  std::vector<std::int64_t> document_lengths;  ///< of what this rank read, where it is known
   Verdict verdict = Verdict::kUpdate;          ///< what became of it
   report::Metrics extra;
 
@@ -37,8 +37,9 @@ struct StepReport {
 class RunBook {
  public:
   /// @param steps_done 0, or the step that a resumed run goes on after
+  /// @param writes false on ranks that leave it to the first: then nothing is touched
   RunBook(std::filesystem::path run_folder, std::int64_t steps_done, std::int64_t total_steps,
-          report::RunRecord record, const report::ReportOptions& options);
+          report::RunRecord record, const report::ReportOptions& options, bool writes = true);
 
   void note_step(std::int64_t step, const StepReport& report, double seconds);
   void note_evaluation(std::int64_t step, const report::Metrics& metrics);
@@ -57,7 +58,8 @@ class RunBook {
 
   std::filesystem::path run_folder_;
   report::ReportOptions options_;
-  report::MetricsLog metrics_;
+  bool writes_;
+  std::optional<report::MetricsLog> metrics_;
   std::optional<report::TensorBoardLog> tensorboard_;
   std::optional<report::MlflowRun> mlflow_;
   report::Progress progress_;

@@ -132,6 +132,8 @@ CheckpointWriter::~CheckpointWriter() {
 
 void CheckpointWriter::save(const Session& session) {
   wait();
+  saved_step_ = session.progress.step;
+  if (!writes_) return;
   const RunOptions& options = session.options;
   const bool behind = options.checkpoint.async_save;
   auto write = [snapshot = snapshot_of(session, behind), folder = options.train.output_dir,
@@ -140,7 +142,6 @@ void CheckpointWriter::save(const Session& session) {
                            snapshot->moments.views(), {{kLineageKey, snapshot->origin}});
     checkpoint::retain(folder, keep_last, keep_also);
   };
-  saved_step_ = session.progress.step;
   under_way_ = std::async(behind ? std::launch::async : std::launch::deferred, std::move(write));
   if (!behind) wait();
 }
@@ -173,7 +174,8 @@ void load_checkpoint(const checkpoint::VerifiedFolder& checkpoint, Session& sess
   check_same_run(checkpoint.folder, state.about.at(kIdentity), session.identity());
   restore_weights(state, session);
   session.progress.restore(state.about.at(kRun));
-  checkpoint::set_aside_after(session.options.train.output_dir, state.step);
+  if (session.group.is_first())
+    checkpoint::set_aside_after(session.options.train.output_dir, state.step);
 }
 
 void load_weights(const checkpoint::VerifiedFolder& checkpoint, Session& session) {

@@ -15,7 +15,9 @@ namespace hone::engine {
 class CheckpointWriter {
  public:
   /// @param saved_step the step of the checkpoint that the run goes on from, or 0
-  explicit CheckpointWriter(std::int64_t saved_step) : saved_step_(saved_step) {}
+  /// @param writes false on ranks that leave it to the first
+  explicit CheckpointWriter(std::int64_t saved_step, bool writes = true)
+      : saved_step_(saved_step), writes_(writes) {}
   /// Waits; what fails then is logged, as nobody else can be told.
   ~CheckpointWriter();
   CheckpointWriter(const CheckpointWriter&) = delete;
@@ -39,6 +41,7 @@ class CheckpointWriter {
  private:
   std::future<void> under_way_;
   std::int64_t saved_step_;
+  bool writes_;
 };
 
 /// The first of the tensors of a checkpoint that holds a NaN or an infinity, by name.

@@ -63,14 +63,14 @@ datasets::Dataset load_eval_data(const RunOptions& options, const Text& text,
                    model::context_length(spec));
 }
 
-datasets::Sampler make_sampler(const RunOptions& options, const RunData& data) {
+datasets::Sampler make_sampler(const RunOptions& options, const RunData& data, int world) {
   datasets::RowOrder order(datasets::stages_of(options.data, data.source_sizes),
                            static_cast<std::uint64_t>(options.train.seed), options.data.shuffle);
   return datasets::Sampler(
       data.train.lengths(), std::move(order),
       {.rows_per_batch = options.train.per_device_train_batch_size,
        .tokens_per_batch = options.train.tokens_per_device_batch,
-       .gradient_accumulation_steps = options.train.gradient_accumulation_steps});
+       .gradient_accumulation_steps = options.train.gradient_accumulation_steps * world});
 }
 
 std::int64_t total_steps(const TrainOptions& train, const datasets::Sampler& sampler) {

@@ -22,7 +22,8 @@ struct RunData {
 RunData load_run_data(const RunOptions& options, const Text& text, const model::Spec& spec);
 
 /// How rows become steps, as the options say.
-datasets::Sampler make_sampler(const RunOptions& options, const RunData& data);
+/// @param world ranks that share a step, each of which accumulates as many micro-batches
+datasets::Sampler make_sampler(const RunOptions& options, const RunData& data, int world = 1);
 /// Optimizer steps of the whole run.
 std::int64_t total_steps(const TrainOptions& train, const datasets::Sampler& sampler);
 

@@ -67,7 +67,7 @@ std::optional<checkpoint::VerifiedFolder> open_run_folder(const RunOptions& opti
 }
 
 json identity_of(const RunOptions& options, const std::string& base_sha256,
-                 const std::string& data_sha256) {
+                 const std::string& data_sha256, int world) {
   const TrainOptions& train = options.train;
   json identity = {{"base_sha256", base_sha256},
                    {"data_sha256", data_sha256},
@@ -75,7 +75,7 @@ json identity_of(const RunOptions& options, const std::string& base_sha256,
                    {"train.seed", train.seed},
                    {"train.per_device_train_batch_size", train.per_device_train_batch_size},
                    {"train.tokens_per_device_batch", train.tokens_per_device_batch},
-                   {"train.gradient_accumulation_steps", train.gradient_accumulation_steps},
+                   {"train.gradient_accumulation_steps", train.gradient_accumulation_steps * world},
                    {"data.shuffle", options.data.shuffle},
                    {"data.train_on", options.data.train_on},
                    {"data.prompt_loss_weight", options.data.prompt_loss_weight},

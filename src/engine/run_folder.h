@@ -29,7 +29,9 @@ std::optional<checkpoint::VerifiedFolder> open_run_folder(const RunOptions& opti
                                                           const ResumeRequest& resume);
 
 /// What a run's numbers depend on, as JSON: a checkpoint goes on only where it is the same.
+/// @param world ranks of the run; their number alone changes nothing, as long as a step has as many
+///        micro-batches
 nlohmann::json identity_of(const RunOptions& options, const std::string& base_sha256,
-                           const std::string& data_sha256);
+                           const std::string& data_sha256, int world = 1);
 
 }  // namespace hone::engine

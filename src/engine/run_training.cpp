@@ -10,6 +10,7 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "checkpoint/checkpoints.h"
+#include "distributed/exchange.h"
 #include "engine/load_options.h"
 #include "engine/probe.h"
 #include "engine/profile.h"
@@ -48,6 +49,9 @@ void introduce(Session& session) {
   log::info("data    {} rows, {} tokens, {:.1f} % of them trained on", data.rows, data.tokens,
             100.0 * data.weight / double(data.tokens));
   log::info("run     {} steps into {}", session.total_steps, options.train.output_dir);
+  if (!session.group.is_alone())
+    log::info("ranks   {}, which share each step ({})", session.group.world(),
+              options.distributed.strategy);
 }
 
 report::Metrics measure(const TrainingRun& run) {
@@ -68,6 +72,7 @@ struct Underway {
   CheckpointWriter& writer;
   StepMeter& meter;
   Profile& profile;
+  bool is_asked_to_end = false;  ///< a signal has reached a rank
 };
 
 double seconds_since(std::chrono::steady_clock::time_point begin) {
@@ -87,10 +92,49 @@ bool evaluation_is_due(const Session& session) {
          (options.eval_epochs > 0 && parts(state.epoch) > parts(state.epoch_before));
 }
 
+/// The first rank's metrics: what they decide is decided alike on machines that round otherwise.
+void take_from_first(const distributed::Group& group, report::Metrics& metrics) {
+  std::vector<double> values;
+  for (const auto& [name, value] : metrics)
+    values.push_back(std::visit([](auto number) { return double(number); }, value));
+  if (group.is_alone() || values.empty()) return;
+  const torch::Tensor told = torch::tensor(values, torch::kFloat64);
+  group.broadcast(told, 0, "the evaluation", distributed::Patience::kPhase);
+  const auto* next = told.const_data_ptr<double>();
+  for (auto& [name, value] : metrics) {
+    if (double* number = std::get_if<double>(&value)) *number = *next;
+    ++next;
+  }
+}
+
+/// Measures the model where that is due, each rank the whole of it, and agrees with the other ranks
+/// on whether the run shall end: a signal may have reached one of them alone.
+/// @throws Interrupted, on all ranks, where a signal left one of them without a result
+std::optional<report::Metrics> measure_if_due(Underway& now) {
+  enum Turn : int { kGoOn, kEnd, kLeft };
+  std::optional<report::Metrics> metrics;
+  Turn turn = kGoOn;
+  try {
+    if (evaluation_is_due(now.session)) metrics = measure(now.run);
+    if (interrupt_requested() != 0) turn = kEnd;
+  } catch (const Interrupted&) {
+    turn = kLeft;
+  }
+  const distributed::Group& group = now.session.group;
+  const int agreed =
+      distributed::greatest(group, turn, "the signals", distributed::Patience::kPhase);
+  if (agreed == kLeft) throw Interrupted("a signal ended an evaluation");
+  now.is_asked_to_end = agreed == kEnd;
+  if (metrics) take_from_first(group, *metrics);
+  return metrics;
+}
+
 /// @return whether the model is the best so far
-bool evaluate(Underway& now) {
+bool evaluate_if_due(Underway& now) {
   RunState& state = now.session.progress;
-  const report::Metrics metrics = measure(now.run);
+  const auto found = measure_if_due(now);
+  if (!found) return false;
+  const report::Metrics& metrics = *found;
   state.evaluated_step = state.step;
   now.book.note_evaluation(state.step, metrics);
   return state.stopping.note(state.step, metrics);
@@ -102,7 +146,16 @@ void evaluate_start(Underway& now) {
   Session& session = now.session;
   if (!session.options.eval.eval_on_start || session.eval_data.empty()) return;
   if (session.progress.step > 0) return;
-  now.book.note_evaluation(0, now.run.evaluate());
+  report::Metrics metrics = now.run.evaluate();
+  take_from_first(session.group, metrics);
+  now.book.note_evaluation(0, metrics);
+}
+
+/// @return the step whose weights are back
+std::int64_t go_back(Underway& now) {
+  now.writer.wait();
+  now.session.group.barrier("the checkpoint to go back to", distributed::Patience::kPhase);
+  return roll_back(now.session);
 }
 
 /// Saves the state after the last step, unless that has been done. What holds a NaN is never saved.
@@ -117,8 +170,7 @@ void save(Underway& now) {
                "rollback goes on from that checkpoint",
                session.progress.step, *poisoned);
     log::warn("step {}: {} has become infinite or no number", session.progress.step, *poisoned);
-    now.writer.wait();
-    roll_back(session);
+    go_back(now);
   }
   now.writer.save(session);
 }
@@ -128,7 +180,7 @@ void save(Underway& now) {
 bool conclude_step(Underway& now) {
   const RunOptions& options = now.session.options;
   const RunState& state = now.session.progress;
-  const bool is_best = evaluation_is_due(now.session) && evaluate(now);
+  const bool is_best = evaluate_if_due(now);
   const bool is_last = state.step >= now.session.total_steps || state.stopping.is_due();
   const bool is_due = state.step > 0 ? is_multiple(state.step, options.checkpoint.save_steps)
                                      : options.guard.rolls_back();
@@ -136,7 +188,15 @@ bool conclude_step(Underway& now) {
   return is_last;
 }
 
+/// Ranks that share a step take it whole: none may leave the others in the middle of it.
+std::optional<InterruptHold> hold_for(const distributed::Group& group) {
+  std::optional<InterruptHold> hold;
+  if (!group.is_alone()) hold.emplace();
+  return hold;
+}
+
 void take_step(Underway& now) {
+  const auto hold = hold_for(now.session.group);
   RunState& state = now.session.progress;
   const std::int64_t step = state.step + 1;
   now.profile.begin_step(step);
@@ -148,11 +208,10 @@ void take_step(Underway& now) {
   now.profile.end_step(step);
   state.step = step;
   state.epoch_before = std::exchange(state.epoch, report.epoch);
-  if (report.verdict == Verdict::kRollBack) {
-    now.writer.wait();
-    report.extra.emplace_back("rolled_back_to", roll_back(now.session));
-  }
+  if (report.verdict == Verdict::kRollBack)
+    report.extra.emplace_back("rolled_back_to", go_back(now));
   now.book.note_step(step, report, seconds);
+  now.session.group.end_first_step();
   now.writer.check();
 }
 
@@ -161,11 +220,14 @@ void take_step(Underway& now) {
 bool take_steps(Underway& now) {
   bool is_done = false;
   try {
-    if (now.session.progress.step < now.session.total_steps) probe(now.run);
-    evaluate_start(now);
+    if (now.session.progress.step < now.session.total_steps) {
+      const auto hold = hold_for(now.session.group);
+      probe(now.run);
+      evaluate_start(now);
+    }
     now.session.clock = {};  // what these took is no step's
     while (!conclude_step(now)) {
-      leave_if_interrupted();
+      if (now.is_asked_to_end) throw Interrupted("a signal ended the run");
       take_step(now);
     }
     is_done = true;
@@ -192,6 +254,18 @@ fs::path make_product(Session& session) {
                       resolve_model(options.model.base), session.text, session.origin());
 }
 
+/// The first rank opens the run's folder, and tells the others where they go on from.
+std::optional<checkpoint::VerifiedFolder> open_folder(const Session& session,
+                                                      const ResumeRequest& resume) {
+  std::optional<checkpoint::VerifiedFolder> checkpoint;
+  if (session.group.is_first()) checkpoint = open_run_folder(session.options, resume);
+  const std::string told =
+      distributed::text_of_first(session.group, checkpoint ? checkpoint->folder.string() : "",
+                                 "the run's folder", distributed::Patience::kPhase);
+  if (!checkpoint && !told.empty()) checkpoint = checkpoint::verify(told);
+  return checkpoint;
+}
+
 /// What run.json says of how the run went.
 nlohmann::ordered_json outcome_of(const Session& session) {
   const RunState& state = session.progress;
@@ -212,7 +286,7 @@ nlohmann::ordered_json outcome_of(const Session& session) {
 ExitCode run_training(const TrainingRun& run, const ResumeRequest& resume) {
   Session& session = run.session;
   const RunOptions& options = session.options;
-  const auto checkpoint = open_run_folder(options, resume);
+  const auto checkpoint = open_folder(session, resume);
   const report::Metrics start = session.suite.measure_start(session.decoder);
   if (checkpoint) {
     load_checkpoint(*checkpoint, session);
@@ -221,17 +295,20 @@ ExitCode run_training(const TrainingRun& run, const ResumeRequest& resume) {
   }
   introduce(session);
 
+  const bool writes = session.group.is_first();
   const std::int64_t steps_done = session.progress.step;
   RunBook book(options.train.output_dir, steps_done, session.total_steps, start_record(session),
-               options.report);
+               options.report, writes);
   if (steps_done == 0 && !start.empty()) book.note_evaluation(0, start);
   try {
-    CheckpointWriter writer(steps_done);
+    CheckpointWriter writer(steps_done, writes);
     StepMeter meter(session);
     Profile profile(options.train.output_dir, steps_done + 1, session.total_steps,
-                    options.report.profile_steps);
+                    writes ? options.report.profile_steps : 0);
     Underway now{run, session, book, writer, meter, profile};
     const bool done = take_steps(now);
+    session.group.close();
+    if (!writes) return done ? ExitCode::kDone : ExitCode::kRunAgain;
     book.record().base_sha256 = session.base_sha256.get();
     book.record().extra.update(outcome_of(session));
     if (!done) {

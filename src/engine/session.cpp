@@ -27,16 +27,25 @@ optim::Schedule schedule_of(const RunOptions& options, std::int64_t steps) {
   return schedule;
 }
 
+/// What several ranks do not share.
+void check_ranks(const RunOptions& options, int world) {
+  HONE_CHECK(ConfigError, world == 1 || !options.optim.step_in_backward,
+             "optim.step_in_backward updates a weight before the other ranks' gradients of it are "
+             "there; train in one process, or leave it out");
+}
+
 }  // namespace
 
 Session open_session(const config::Loaded<RunOptions>& config, const Placement& placement,
                      const ResumeRequest& resume) {
   const RunOptions& options = config.options;
+  const distributed::Place place = distributed::find_place();
+  check_ranks(options, place.world);
   const BaseModel base =
       open_base(options.model, options.data.chat_template, {options.adapter.init_from});
   SuiteWatch suite(options, base.text, base.spec);
   RunData data = load_run_data(options, base.text, base.spec);
-  datasets::Sampler sampler = make_sampler(options, data);
+  datasets::Sampler sampler = make_sampler(options, data, place.world);
   const std::int64_t steps = total_steps(options.train, sampler);
   const datasets::Sampler::Extremes extremes = sampler.extremes(steps);
 
@@ -69,7 +78,7 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
           .eva_start = std::move(eva),
           .train_data = data.train,
           .eval_data = std::move(data.eval),
-          .feed = {data.train, std::move(sampler), steps},
+          .feed = {data.train, std::move(sampler), steps, place.rank, place.world},
           .suite = std::move(suite),
           .optimizer = std::move(optimizer),
           .schedule = schedule_of(options, steps),
@@ -77,11 +86,13 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
           .extremes = extremes,
           .progress = RunState(options, placement.compute_dtype == torch::kFloat16),
           .base_sha256 = std::async(std::launch::async, model::hash_of_weights, base.path).share(),
-          .lineage = lineage_of_run(options, placement, base.text, std::move(data.inputs))};
+          .lineage = lineage_of_run(options, placement, base.text, std::move(data.inputs)),
+          // Last of all: nobody waits here for one who still reads data or weights.
+          .group = distributed::Group::join(place, options.distributed)};
 }
 
 nlohmann::json Session::identity() const {
-  return identity_of(options, base_sha256.get(), train_data.info().sha256);
+  return identity_of(options, base_sha256.get(), train_data.info().sha256, group.world());
 }
 
 nlohmann::json Session::origin() const {

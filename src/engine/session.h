@@ -8,6 +8,7 @@
 #include "config/load.h"
 #include "datasets/dataset.h"
 #include "datasets/step_feed.h"
+#include "distributed/group.h"
 #include "engine/device.h"
 #include "engine/lineage.h"
 #include "engine/options.h"
@@ -48,6 +49,7 @@ struct Session {
   PhaseClock clock = {};
   std::shared_future<std::string> base_sha256;  ///< taken beside the first steps
   Lineage lineage;                              ///< but for the hash of its base
+  distributed::Group group = {};                ///< the processes that take its steps together
 
   /// See identity_of(). Waits for base_sha256.
   nlohmann::json identity() const;

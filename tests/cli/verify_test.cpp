@@ -27,7 +27,7 @@ TEST(Verify, FindsTheStepsTheSameHoweverTheyAreTaken) {
     const std::vector<json> rows = test::rows_of(finished);
     for (const char* name : {"resume", "repetition"})
       EXPECT_EQ(check_called(rows, name)["verdict"], "same bits");
-    for (const char* name : {"accumulation", "packing"}) {
+    for (const char* name : {"accumulation", "packing", "ranks"}) {
       const json& row = check_called(rows, name);
       EXPECT_NE(row["verdict"], "DIFFERENT");
       EXPECT_LE(row["loss"].get<double>(), 1e-6);

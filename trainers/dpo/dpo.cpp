@@ -3,6 +3,7 @@
 #include <optional>
 #include <vector>
 
+#include "distributed/place.h"
 #include "engine/document_logps.h"
 #include "engine/optimizer_step.h"
 #include "engine/pair_tally.h"
@@ -73,6 +74,11 @@ void check_cut(const engine::RunOptions& options) {
              "train.neftune_noise_alpha it cannot be cut into {} micro-batches; set "
              "train.gradient_accumulation_steps: 1 and raise train.per_device_train_batch_size",
              options.train.gradient_accumulation_steps);
+  const int world = distributed::find_place().world;
+  HONE_CHECK(ConfigError, world == 1 || !compares_pairs(options.dpo.loss_type),
+             "dpo.loss_type: aot compares the pairs of a step with one another, which {} processes "
+             "do not tell each other; train in one",
+             world);
 }
 
 }  // namespace
@@ -85,9 +91,11 @@ engine::StepReport DpoTrainer::step(std::int64_t step) {
   const datasets::StepFeed::Step rows = session.feed.step(step - 1);
   settings.mean_chosen_tokens = mean_chosen_tokens(rows.micro_batches);
   double pairs = 0;
-  std::vector<Tensor> reference_logps;  // [D] of each micro-batch
-  for (const datasets::Batch& micro_batch : rows.micro_batches) {
-    reference_logps.push_back(reference.logps(micro_batch, engine::RowsOf::kTrain));
+  std::vector<Tensor> reference_logps;  // [D] of each micro-batch that this rank computes
+  for (std::size_t i = 0; i < rows.micro_batches.size(); ++i) {
+    const datasets::Batch& micro_batch = rows.micro_batches[i];
+    if (rows.is_own(i))
+      reference_logps.push_back(reference.logps(micro_batch, engine::RowsOf::kTrain));
     pairs += static_cast<double>(micro_batch.rows());
   }
 
@@ -114,6 +122,10 @@ engine::StepReport DpoTrainer::step(std::int64_t step) {
         return losses.sum() / pairs;
       },
       shares_prompts);
+  if (step != engine::kProbeStep) {
+    tally.sum_over(session.group);
+    entropy.sum_over(session.group);
+  }
   report::Metrics metrics = tally.metrics();
   metrics.emplace_back("entropy", entropy.mean());
   report.add(metrics);

@@ -1,6 +1,9 @@
 #include "trainers/kto/answers.h"
 
+#include <array>
+
 #include "base/error.h"
+#include "distributed/exchange.h"
 
 namespace hone::kto {
 
@@ -22,6 +25,14 @@ void AnswerTally::add(const Tensor& policy, const Tensor& desirable,
   };
   add_to(chosen_, desirable);
   add_to(rejected_, desirable.logical_not());
+}
+
+void AnswerTally::sum_over(const distributed::Group& group) {
+  std::array sums = {chosen_.answers,   chosen_.rewards,   chosen_.logps,
+                     rejected_.answers, rejected_.rewards, rejected_.logps};
+  distributed::sum_numbers(group, sums, "the answers' metrics");
+  chosen_ = {sums[0], sums[1], sums[2]};
+  rejected_ = {sums[3], sums[4], sums[5]};
 }
 
 report::Metrics AnswerTally::metrics(const std::string& prefix) const {

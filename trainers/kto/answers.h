@@ -1,6 +1,7 @@
 #pragma once
 
 #include "datasets/batch.h"
+#include "distributed/group.h"
 #include "loss/kto.h"
 #include "report/metrics_log.h"
 
@@ -16,6 +17,8 @@ class AnswerTally {
  public:
   /// @param policy [R] log-probabilities; losses of the same rows
   void add(const Tensor& policy, const Tensor& desirable, const loss::RowLosses& losses);
+  /// Takes in what the other ranks have added.
+  void sum_over(const distributed::Group& group);
 
   /// rewards/chosen and logps/chosen (label true), rewards/rejected and logps/rejected (false),
   /// where there are such answers; rewards/margins where there are both.

@@ -16,10 +16,11 @@ using engine::Session;
 /// A micro-batch of answers, with what is known of it before the policy learns from it. What rows
 /// of a micro-batch are measured against is theirs alone (kl_scope: micro_batch) or the step's.
 struct Answers {
-  datasets::Batch own;          ///< each row's own document
-  Tensor desirable, reference;  ///< [R]
+  datasets::Batch own;                    ///< each row's own document
+  Tensor desirable = {}, reference = {};  ///< [R]
   Tensor lent_policy = {},
          lent_reference = {};  ///< [R], of the answers lent; undefined where none are
+  Tensor rewards = {};         ///< [R], before the step; undefined but for BCO
   Tensor measure = {};         ///< scalar: KTO's baseline, BCO's mean reward
 };
 
@@ -36,10 +37,37 @@ Answers look_up(const datasets::Batch& batch, const Session& session,
   Answers answers = {.own = documents_of(batch, 0),
                      .desirable = labels_of(batch, session.decoder.device()),
                      .reference = logps.select(1, 0)};
+  const KtoOptions& kto = session.options.kto;
+  if (kto.loss_type == "bco")
+    answers.rewards = (policy_says(session, answers.own).sums_D - answers.reference) * kto.beta;
   if (logps.size(1) == 1) return answers;
   answers.lent_policy = policy_says(session, documents_of(batch, 1)).sums_D;
   answers.lent_reference = logps.select(1, 1);
   return answers;
+}
+
+/// What is measured of a step's answers is a function of all of them, so that each rank tells the
+/// others what it has looked up.
+void tell_other_ranks(const Session& session, const datasets::StepFeed::Step& rows,
+                      std::vector<Answers>& all) {
+  const std::string& loss_type = session.options.kto.loss_type;
+  if (session.group.is_alone()) return;
+  std::vector<Tensor Answers::*> told;
+  if (loss_type == "kto") told = {&Answers::lent_policy, &Answers::lent_reference};
+  if (loss_type == "bco") told = {&Answers::rewards};
+  for (Tensor Answers::*member : told) {
+    std::vector<Tensor> numbers;  // zeros where another rank has the numbers
+    std::vector<std::int64_t> sizes;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      sizes.push_back(all[i].own.rows());
+      numbers.push_back(rows.is_own(i) ? all[i].*member
+                                       : torch::zeros({sizes.back()}, session.decoder.device()));
+    }
+    const Tensor joined = torch::cat(numbers);
+    session.group.all_reduce(joined, "the answers' rewards");
+    const std::vector<Tensor> parts = joined.split_with_sizes(sizes);
+    for (std::size_t i = 0; i < all.size(); ++i) all[i].*member = parts[i];
+  }
 }
 
 /// Groups of micro-batches that share what they are measured by, in their order.
@@ -64,9 +92,7 @@ Tensor baseline_of(const std::vector<Answers*>& scope) {
 /// Takes the rewards of the scope into the running moments. @return their mean
 Tensor mean_reward(const std::vector<Answers*>& scope, const Session& session, Tensor& moments) {
   std::vector<Tensor> rewards;
-  for (const Answers* answers : scope)
-    rewards.push_back((policy_says(session, answers->own).sums_D - answers->reference) *
-                      session.options.kto.beta);
+  for (const Answers* answers : scope) rewards.push_back(answers->rewards);
   loss::RewardMoments running = {moments[0].item<double>(), moments[1].item<double>(),
                                  moments[2].item<double>()};
   running.update(torch::cat(rewards));
@@ -116,21 +142,27 @@ engine::StepReport KtoTrainer::step(std::int64_t step) {
   datasets::StepFeed::Step rows = session.feed.step(step - 1);
   std::vector<Answers> all;
   double count = 0;
-  for (datasets::Batch& micro_batch : rows.micro_batches) {
-    all.push_back(look_up(micro_batch, session, reference, engine::RowsOf::kTrain));
+  for (std::size_t i = 0; i < rows.micro_batches.size(); ++i) {
+    datasets::Batch& micro_batch = rows.micro_batches[i];
+    all.push_back(rows.is_own(i) ? look_up(micro_batch, session, reference, engine::RowsOf::kTrain)
+                                 : Answers{.own = documents_of(micro_batch, 0)});
     micro_batch = all.back().own;
     count += static_cast<double>(micro_batch.rows());
   }
+  if (step != engine::kProbeStep) tell_other_ranks(session, rows, all);
   Tensor moved = moments.clone();
   const double measured = measure(all, session, moved);
 
   // 2. L = mean over the step's answers of λ_D (1 − σ(r − z₀)), or λ_U (1 − σ(z₀ − r)).
   AnswerTally tally;
   engine::EntropyTally entropy;
-  auto next = all.begin();
+  std::vector<const Answers*> own;
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (rows.is_own(i)) own.push_back(&all[i]);
+  auto next = own.begin();
   engine::StepReport report =
       engine::optimizer_step(session, step, rows, [&](const engine::DeviceBatch& batch) {
-        const Answers& answers = *next++;
+        const Answers& answers = **next++;
         const engine::ResponseLogps policy = engine::response_logps(session.decoder, batch);
         const loss::RowLosses losses = losses_of(policy.sums_D, answers, session.options.kto);
         tally.add(policy.sums_D, answers.desirable, losses);
@@ -140,6 +172,10 @@ engine::StepReport KtoTrainer::step(std::int64_t step) {
   // The moments move as the weights do: not in a probe or a step that is skipped or left.
   if (step != engine::kProbeStep && report.verdict == engine::Verdict::kUpdate)
     moments.copy_(moved);
+  if (step != engine::kProbeStep) {
+    tally.sum_over(session.group);
+    entropy.sum_over(session.group);
+  }
   report.add(tally.metrics());
   report.extra.emplace_back("entropy", entropy.mean());
   if (const char* name = name_of_measure(session.options.kto))

@@ -1,5 +1,6 @@
 #include "trainers/orpo/orpo.h"
 
+#include "distributed/exchange.h"
 #include "engine/optimizer_step.h"
 #include "engine/pair_tally.h"
 #include "engine/prefix_sharing.h"
@@ -79,6 +80,10 @@ class Tally {
     pairs_.add({.chosen = terms.logps.chosen, .rejected = terms.logps.rejected}, terms.pairs);
     entropy_.add(terms.entropy_M);
   }
+  void sum_over(const distributed::Group& group) {
+    pairs_.sum_over(group);
+    entropy_.sum_over(group);
+  }
   report::Metrics metrics(const std::string& prefix = "") const {
     report::Metrics metrics = pairs_.metrics(prefix);
     metrics.emplace_back(prefix + "entropy", entropy_.mean());
@@ -116,6 +121,10 @@ engine::StepReport OrpoTrainer::step(std::int64_t step) {
         return (terms.pairs.losses.sum() + nll_weight(options) * terms.nll) / pairs;
       },
       shares_prompts);
+  if (step != engine::kProbeStep) {
+    tally.sum_over(session.group);
+    distributed::sum_numbers(session.group, {&nll, 1}, "the answers' loss");
+  }
   report.add(tally.metrics());
   report.extra.emplace_back("nll_loss", nll / pairs);
   return report;

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "distributed/exchange.h"
+
 namespace hone::reward {
 namespace {
 
@@ -71,6 +73,11 @@ void Judgements::add(const Tensor& outputs_MA, const engine::DeviceBatch& batch)
   append(outputs_MA, outputs);
   values.insert(values.end(), batch.host->values.begin(), batch.host->values.end());
   append(batch.counts_D, lengths);
+}
+
+void Judgements::gather(const distributed::Group& group) {
+  for (std::vector<double>* numbers : {&outputs, &values, &lengths})
+    *numbers = distributed::gather_numbers(group, *numbers, "the judgements");
 }
 
 double calibration_error(const std::vector<double>& confidences,

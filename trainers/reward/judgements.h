@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "distributed/group.h"
 #include "engine/batch.h"
 #include "report/metrics_log.h"
 
@@ -17,6 +18,8 @@ struct Judgements {
   std::vector<double> lengths;  ///< tokens of each document's answer
 
   void add(const Tensor& outputs_MA, const engine::DeviceBatch& batch);
+  /// Takes in the other ranks', whose order is theirs.
+  void gather(const distributed::Group& group);
 };
 
 /// accuracy (pairs whose chosen answer has the larger reward), margin, and the rewards' mean and

@@ -89,6 +89,7 @@ engine::StepReport RewardTrainer::step(std::int64_t step) {
                static_cast<double>(count);
       },
       shares_prompts);
+  if (step != engine::kProbeStep) judgements.gather(session.group);
   report.add(objective.of_step(judgements));
   return report;
 }

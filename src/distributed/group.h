@@ -1,0 +1,76 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "distributed/options.h"
+#include "distributed/place.h"
+
+namespace hone::distributed {
+
+using torch::Tensor;
+
+/// How long ranks wait for one that lives and has not come.
+enum class Patience {
+  kStep,   ///< within a step: timeout_s
+  kPhase,  ///< where one may have evaluated or saved: first_step_timeout_s
+};
+
+/// The processes that train together, over c10d's Gloo. A copy is the same group.
+///
+/// One process alone is a group too: nothing is connected, and every collective is over at once.
+/// Otherwise all ranks call the same collectives in the same order. A rank that dies, hangs or
+/// leaves is noticed by all others within some seconds (see Heartbeat).
+class Group {
+ public:
+  /// One process alone.
+  Group() = default;
+
+  /// Meets the other ranks. Waits up to first_step_timeout_s for them.
+  /// @throws DistributedError naming the address and what to look at
+  static Group join(const Place& place, const DistributedOptions& options);
+
+  int rank() const { return rank_; }
+  int world() const { return world_; }
+  bool is_alone() const { return world_ == 1; }
+  /// The one that writes.
+  bool is_first() const { return rank_ == 0; }
+
+  // Collectives work in place on dense tensors of the same shape and dtype on all ranks. Tensors of
+  // a GPU are exchanged through the host.
+  //
+  // `what` names what is exchanged, for messages: "the gradients".
+  //
+  // All throw DistributedError naming this rank, the collective, and the ranks that are missing.
+  // After that the group is of no more use.
+
+  /// Each element becomes its sum over all ranks: the same bits on each.
+  void all_reduce(Tensor tensor, std::string_view what, Patience patience = Patience::kStep) const;
+  /// All get what rank `root` has.
+  void broadcast(Tensor tensor, int root, std::string_view what,
+                 Patience patience = Patience::kStep) const;
+  /// @return every rank's tensor, by rank
+  std::vector<Tensor> all_gather(const Tensor& tensor, std::string_view what,
+                                 Patience patience = Patience::kStep) const;
+  /// Waits until all are here.
+  void barrier(std::string_view what, Patience patience = Patience::kStep) const;
+
+  /// Until this is called, every collective waits as long as Patience::kPhase says.
+  void end_first_step() const;
+
+  /// Parts from the others in peace: returns when all have called it. Without it, a group that goes
+  /// tells the others that this rank has left.
+  void close();
+
+ private:
+  struct Link;
+  Group(int rank, int world, std::shared_ptr<Link> link);
+
+  int rank_ = 0, world_ = 1;
+  std::shared_ptr<Link> link_;  // null for one process alone
+};
+
+}  // namespace hone::distributed

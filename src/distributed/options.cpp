@@ -1,0 +1,48 @@
+#include "distributed/options.h"
+
+#include <fmt/format.h>
+
+#include "distributed/strategy.h"
+
+namespace hone::distributed {
+
+using namespace config;
+
+namespace {
+
+std::vector<std::string> strategy_names() {
+  std::vector<std::string> names;
+  for (const Strategy& strategy : strategies()) names.emplace_back(strategy.name);
+  return names;
+}
+
+std::string strategy_help() {
+  std::string help = "What the processes of a run divide among themselves.";
+  for (const Strategy& strategy : strategies())
+    help += fmt::format(" {}: {}.", strategy.name, strategy.help);
+  return help;
+}
+
+}  // namespace
+
+const Table<DistributedOptions>& DistributedOptions::table() {
+  static const Table<DistributedOptions> table(
+      "distributed",
+      "Several processes that train one model: hone launch, torchrun, SLURM or MPI starts them. "
+      "One "
+      "process alone needs none of it.",
+      {field("strategy", &DistributedOptions::strategy, "ddp", choices(strategy_names()),
+             std::string_view(strategy_help())),
+       field(
+           "timeout_s", &DistributedOptions::timeout_s, 60, at_least(1), unit("seconds"),
+           "How long a process waits within a step for one that lives and does not come; one that "
+           "is dead is noticed within seconds, whatever this says."),
+       field(
+           "first_step_timeout_s", &DistributedOptions::first_step_timeout_s, 1800, at_least(1),
+           unit("seconds"),
+           "The same for the first step, and between steps, where evaluations and checkpoints are "
+           "made.")});
+  return table;
+}
+
+}  // namespace hone::distributed

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "config/table.h"
+
+namespace hone::distributed {
+
+/// Section `distributed`. Meanings, ranges and defaults stand in its table (options.cpp).
+struct DistributedOptions {
+  std::string strategy;
+  std::int64_t timeout_s;
+  std::int64_t first_step_timeout_s;
+
+  static const config::Table<DistributedOptions>& table();
+};
+
+}  // namespace hone::distributed

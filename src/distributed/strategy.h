@@ -1,0 +1,25 @@
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "distributed/group.h"
+
+namespace hone::distributed {
+
+/// A way to divide a run among ranks, as distributed.strategy names it.
+struct Strategy {
+  std::string_view name;
+  std::string_view help;  ///< for `hone explain`, as a sentence without its end
+  /// Once a step, when each rank has the gradient of its own micro-batches: makes `.grad()` of the
+  /// parameters the sum over all ranks. A parameter that no rank has a gradient of gets zeros.
+  /// @param parameters f32 leaves, the same on all ranks
+  void (*reduce_gradients)(const Group& group, std::span<const Tensor> parameters);
+};
+
+std::span<const Strategy> strategies();
+
+/// @throws ConfigError where there is none of that name
+const Strategy& strategy_named(std::string_view name);
+
+}  // namespace hone::distributed
