@@ -32,6 +32,11 @@ report::RunRecord start_record(const Session& session) {
   record.hone_version = HONE_VERSION;
   record.libtorch_version = TORCH_VERSION;
   record.host = report::host_facts();
+  const datasets::RowTotals& data = session.train_data.totals();
+  record.extra["data"] = {{"rows", data.rows},
+                          {"tokens", data.tokens},
+                          {"trained_share", data.weight / double(data.tokens)}};
+  if (!session.eval_data.empty()) record.extra["data"]["eval_rows"] = session.eval_data.size();
   return record;
 }
 
