@@ -117,6 +117,14 @@ void save(Underway& now) {
   now.writer.save(session);
 }
 
+/// Saves where a signal ends the run. What could not be written behind it is tried once more: there
+/// may be room again. Otherwise the run has failed.
+void save_at_the_end(Underway& now) {
+  now.writer.settle();
+  if (now.session.progress.step > 0) save(now);
+  now.writer.wait();
+}
+
 /// What follows a step that is done: its evaluation and its checkpoint.
 /// @return whether it was the last one
 bool conclude_step(Underway& now) {
@@ -147,7 +155,7 @@ void take_step(Underway& now) {
     report.extra.emplace_back("rolled_back_to", roll_back(now.session));
   }
   now.book.note_step(step, report, seconds);
-  now.writer.check();
+  if (interrupt_requested() == 0) now.writer.check();  // else save_at_the_end() sees to it
 }
 
 /// Takes the steps that are left.
@@ -163,7 +171,7 @@ bool take_steps(Underway& now) {
     }
     is_done = true;
   } catch (const Interrupted&) {
-    if (now.session.progress.step > 0) save(now);
+    save_at_the_end(now);
   }
   now.book.record().extra.update(now.meter.summary());
   now.writer.wait();
