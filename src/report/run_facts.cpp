@@ -27,7 +27,8 @@ std::string seconds(const ordered_json& value) {
   return fmt::format("{:.2f} s", value.get<double>());
 }
 std::string mebibytes(const ordered_json& value) {
-  return fmt::format("{:.0f} MiB", value.get<double>() / (1 << 20));
+  const double size = value.get<double>() / (1 << 20);
+  return fmt::format("{:.{}f} MiB", size, size < 10 ? 2 : 0);
 }
 std::string gigaflops(const ordered_json& value) {
   return fmt::format("{:.0f} GFLOP/s", value.get<double>() / 1e9);

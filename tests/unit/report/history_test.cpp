@@ -93,7 +93,7 @@ TEST(RunPage, SaysInWhatUnitItsFiguresAre) {
           "data":{"rows":1234,"tokens":56789,"trained_share":0.25}})");
   const std::string page = run_page({folder.read()});
   for (const char* text : {"MiB, by step", "%, by step", "<b>time by phase</b>", "s, by step",
-                           "<b>rewards/chosen</b>", "<td>3 MiB</td>", "<td>2 GFLOP/s</td>",
+                           "<b>rewards/chosen</b>", "<td>3.00 MiB</td>", "<td>2 GFLOP/s</td>",
                            "<td>1,234</td>", "<td>56,789</td>", "<td>25.0 %</td>"})
     EXPECT_TRUE(contains(page, text)) << text;
   EXPECT_FALSE(contains(page, "1048576"));
