@@ -5,7 +5,7 @@
 #include "cli/model_arguments.h"
 #include "cli/verbs.h"
 #include "report/history.h"
-#include "report/run_page.h"
+#include "report/run_facts.h"
 
 namespace hone::cli {
 namespace {
@@ -17,35 +17,26 @@ struct Arguments {
   std::string sort = "folder";
 };
 
-/// A column of the table: a key of run.json and how wide and how exact it is.
+/// A column of the table: a fact of run.json, and how it is headed here.
 struct Column {
   const char* key;
   const char* label;
   int width;
-  std::string (*write)(const ordered_json& value);
 };
 
-std::string plain(const ordered_json& value) {
-  return value.is_string() ? value.get<std::string>() : value.dump();
-}
-std::string rounded(const ordered_json& value) {
-  return value.is_number() ? fmt::format("{:.4f}", value.get<double>()) : plain(value);
-}
-std::string whole(const ordered_json& value) {
-  return value.is_number() ? fmt::format("{:.0f}", value.get<double>()) : plain(value);
-}
-std::string duration(const ordered_json& value) {
-  return value.is_number() ? report::in_time(value.get<double>()) : plain(value);
-}
+constexpr std::array kColumns = {Column{"status", "status", 8},
+                                 Column{"method", "method", 7},
+                                 Column{"steps", "steps", 7},
+                                 Column{"final_loss", "loss", 9},
+                                 Column{"final_eval_loss", "eval loss", 9},
+                                 Column{"tokens_per_s", "tokens/s", 9},
+                                 Column{"wall_time_s", "time", 13},
+                                 Column{"started_at", "started", 20}};
 
-constexpr std::array kColumns = {Column{"status", "status", 8, plain},
-                                 Column{"method", "method", 7, plain},
-                                 Column{"steps", "steps", 7, plain},
-                                 Column{"final_loss", "loss", 9, rounded},
-                                 Column{"final_eval_loss", "eval loss", 9, rounded},
-                                 Column{"tokens_per_s", "tokens/s", 9, whole},
-                                 Column{"wall_time_s", "time", 13, duration},
-                                 Column{"started_at", "started", 20, plain}};
+std::string text_of(const Column& column, const ordered_json& row) {
+  const std::string text = report::text_of(report::fact_at(std::string("/") + column.key), row);
+  return text.empty() ? "-" : text;
+}
 
 /// Missing values come last, whatever is sorted by.
 bool comes_first(const ordered_json& a, const ordered_json& b) {
@@ -63,9 +54,7 @@ void print_table(const std::vector<ordered_json>& rows) {
   for (const ordered_json& row : rows) {
     std::string line = fmt::format("{:<{}}", row["folder"].get<std::string>(), longest);
     for (const Column& column : kColumns)
-      line +=
-          fmt::format("  {:>{}}", row[column.key].is_null() ? "-" : column.write(row[column.key]),
-                      column.width);
+      line += fmt::format("  {:>{}}", text_of(column, row), column.width);
     fmt::print("{}\n", line);
   }
 }

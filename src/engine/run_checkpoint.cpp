@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -119,14 +120,39 @@ checkpoint::State read_state(const checkpoint::VerifiedFolder& checkpoint) {
   return state;
 }
 
+std::int64_t step_of(const checkpoint::VerifiedFolder& checkpoint) {
+  return checkpoint.manifest.about.at("step").get<std::int64_t>();
+}
+
+bool lies_in(const fs::path& checkpoint, const fs::path& run) {
+  return fs::weakly_canonical(checkpoint).parent_path() ==
+         fs::weakly_canonical(checkpoint::folder_of_step(run, 0)).parent_path();
+}
+
+/// What roll_back() goes to.
+std::optional<checkpoint::VerifiedFolder> last_good(const Session& session) {
+  const fs::path run = session.options.train.output_dir;
+  const auto scheduled = [every = session.options.checkpoint.save_steps](std::int64_t step) {
+    return is_scheduled(step, every);
+  };
+  auto own = checkpoint::newest_valid(run, checkpoint::warn_skipped, scheduled);
+  if (session.lineage.resumptions.empty()) return own;
+  const Resumption& start = session.lineage.resumptions.back();
+  // What is older than another folder's checkpoint was left here by another run.
+  const bool is_older = own && !lies_in(start.checkpoint, run) && step_of(*own) < start.step;
+  return own && !is_older ? own : checkpoint::verify(start.checkpoint);
+}
+
 }  // namespace
 
-CheckpointWriter::~CheckpointWriter() {
+CheckpointWriter::~CheckpointWriter() { settle(); }
+
+void CheckpointWriter::settle() noexcept {
   try {
     wait();
   } catch (const std::exception& error) {
-    log::error(
-        fmt::format("the checkpoint of step {} was not written: {}", saved_step_, error.what()));
+    log::warn("the checkpoint of step {} was not written: {}", std::exchange(saved_step_, 0),
+              error.what());
   }
 }
 
@@ -183,16 +209,11 @@ void load_weights(const checkpoint::VerifiedFolder& checkpoint, Session& session
 }
 
 std::int64_t roll_back(Session& session) {
-  const RunOptions& options = session.options;
-  const auto scheduled = [every = options.checkpoint.save_steps](std::int64_t step) {
-    return is_scheduled(step, every);
-  };
-  const auto good =
-      checkpoint::newest_valid(options.train.output_dir, checkpoint::warn_skipped, scheduled);
+  const auto good = last_good(session);
   HONE_CHECK(CheckpointError, good,
              "{}: there is no checkpoint to roll back to; those of checkpoint.save_steps and of "
              "the start have been removed",
-             options.train.output_dir);
+             session.options.train.output_dir);
   const checkpoint::State state = read_state(*good);
   restore_weights(state, session);
   log::warn("step {}: weights and moments are again those of step {} ({})", session.progress.step,

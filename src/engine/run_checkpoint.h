@@ -34,8 +34,11 @@ class CheckpointWriter {
   void wait();
   /// Throws what writing the last one threw, where it has ended; does not wait.
   void check();
+  /// Waits; what writing it threw is a warning, and its step counts as not saved: for the end of a
+  /// run, where it may be written once more.
+  void settle() noexcept;
 
-  /// The step that was taken last; 0 where none was.
+  /// The step that was taken last; 0 where none was, or where settle() found it not written.
   std::int64_t saved_step() const { return saved_step_; }
 
  private:
@@ -59,7 +62,8 @@ void load_weights(const checkpoint::VerifiedFolder& checkpoint, Session& session
 
 /// Weights and moments of the newest valid checkpoint that checkpoint.save_steps made, or of the
 /// run's start. Those that signals made do not count, so that a run that was stopped rolls back as
-/// one that never was.
+/// one that never was. A checkpoint of another folder that the run went on from is its start, and
+/// the one that it went on from the last resort where its folder has none of these.
 /// @return the checkpoint's step
 /// @throws CheckpointError where there is none
 std::int64_t roll_back(Session& session);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "base/error.h"
 #include "checkpoint/checkpoints.h"
@@ -43,38 +44,61 @@ double largest(const report::RunHistory& a, const report::RunHistory& b, const s
   return most;
 }
 
-double difference_of_weights(const fs::path& a, const fs::path& b, std::int64_t step) {
-  const checkpoint::State left = checkpoint::load_state(
-                              checkpoint::verify(checkpoint::folder_of_step(a, step))),
-                          right = checkpoint::load_state(
-                              checkpoint::verify(checkpoint::folder_of_step(b, step)));
-  HONE_CHECK(DataError, left.trainable.tensors().size() == right.trainable.tensors().size(),
-             "{} and {}: have trained {} and {} tensors", a.string(), b.string(),
-             left.trainable.tensors().size(), right.trainable.tensors().size());
-  double apart = 0, size = 0;
-  for (const io::TensorView& view : left.trainable.tensors()) {
-    const io::TensorView* other = right.trainable.find(view.name);
-    HONE_CHECK(DataError, other != nullptr && other->shape == view.shape,
-               "{}: {} is missing or of another shape", b.string(), view.name);
-    const Tensor x = model::to_tensor(view).to(torch::kFloat64),
-                 y = model::to_tensor(*other).to(torch::kFloat64);
-    apart += (x - y).square().sum().item<double>();
-    size += x.square().sum().item<double>();
-  }
-  return size > 0 ? std::sqrt(apart / size) : 0.0;
+checkpoint::State state_of(const fs::path& run, std::int64_t step) {
+  return checkpoint::load_state(checkpoint::verify(checkpoint::folder_of_step(run, step)));
 }
+
+/// Squares, summed.
+struct Apart {
+  double difference = 0, size = 0;
+
+  double relative() const { return size > 0 ? std::sqrt(difference / size) : difference; }
+};
+
+/// The largest difference of any kind of tensor. Codes of a few bits are left out: they jump where
+/// what they stand for rounds.
+double difference_of(const io::SafetensorsFile& a, const io::SafetensorsFile& b,
+                     std::string (*kind_of)(const std::string& name)) {
+  HONE_CHECK(DataError, a.tensors().size() == b.tensors().size(),
+             "{} and {}: have {} and {} tensors", a.path().string(), b.path().string(),
+             a.tensors().size(), b.tensors().size());
+  std::map<std::string, Apart> kinds;
+  for (const io::TensorView& view : a.tensors()) {
+    const io::TensorView* other = b.find(view.name);
+    HONE_CHECK(DataError, other != nullptr && other->shape == view.shape,
+               "{}: {} is missing or of another shape", b.path().string(), view.name);
+    const Tensor x = model::to_tensor(view), y = model::to_tensor(*other);
+    if (!x.is_floating_point()) continue;
+    Apart& apart = kinds[kind_of(view.name)];
+    apart.difference +=
+        (x.to(torch::kFloat64) - y.to(torch::kFloat64)).square().sum().item<double>();
+    apart.size += x.to(torch::kFloat64).square().sum().item<double>();
+  }
+  double most = 0;
+  for (const auto& [kind, apart] : kinds) most = std::max(most, apart.relative());
+  return most;
+}
+
+std::string all_alike(const std::string&) { return {}; }
+
+/// "….q_proj.lora_A.weight.exp_avg" is an exp_avg.
+std::string last_part(const std::string& name) { return name.substr(name.rfind('.') + 1); }
 
 }  // namespace
 
 RunDifference difference(const fs::path& a, const fs::path& b, std::int64_t first_step,
-                         std::int64_t step) {
+                         std::int64_t last_step) {
   const report::RunHistory left = report::read_run(a), right = report::read_run(b);
   RunDifference found;
-  found.loss = largest(left, right, "loss", first_step, step);
+  found.loss = largest(left, right, "loss", first_step, last_step);
   for (const auto& [metric, curve] : left.curves)
     if (metric.starts_with("grad_norm"))
-      found.grad_norm = std::max(found.grad_norm, largest(left, right, metric, first_step, step));
-  found.weights = difference_of_weights(a, b, step);
+      found.grad_norm =
+          std::max(found.grad_norm, largest(left, right, metric, first_step, last_step));
+  found.gradients = difference_of(state_of(a, first_step).optimizer,
+                                  state_of(b, first_step).optimizer, last_part);
+  found.weights =
+      difference_of(state_of(a, last_step).trainable, state_of(b, last_step).trainable, all_alike);
   return found;
 }
 

@@ -34,6 +34,11 @@ report::RunRecord start_record(const Session& session) {
   record.hone_version = HONE_VERSION;
   record.libtorch_version = TORCH_VERSION;
   record.host = report::host_facts();
+  const datasets::RowTotals& data = session.train_data.totals();
+  record.extra["data"] = {{"rows", data.rows},
+                          {"tokens", data.tokens},
+                          {"trained_share", data.weight / double(data.tokens)}};
+  if (!session.eval_data.empty()) record.extra["data"]["eval_rows"] = session.eval_data.size();
   return record;
 }
 
@@ -175,6 +180,14 @@ void save(Underway& now) {
   now.writer.save(session);
 }
 
+/// Saves where a signal ends the run. What could not be written behind it is tried once more: there
+/// may be room again. Otherwise the run has failed.
+void save_at_the_end(Underway& now) {
+  now.writer.settle();
+  if (now.session.progress.step > 0) save(now);
+  now.writer.wait();
+}
+
 /// What follows a step that is done: its evaluation and its checkpoint.
 /// @return whether it was the last one
 bool conclude_step(Underway& now) {
@@ -212,7 +225,7 @@ void take_step(Underway& now) {
     report.extra.emplace_back("rolled_back_to", go_back(now));
   now.book.note_step(step, report, seconds);
   now.session.group.end_first_step();
-  now.writer.check();
+  if (interrupt_requested() == 0) now.writer.check();  // else save_at_the_end() sees to it
 }
 
 /// Takes the steps that are left.
@@ -232,7 +245,7 @@ bool take_steps(Underway& now) {
     }
     is_done = true;
   } catch (const Interrupted&) {
-    if (now.session.progress.step > 0) save(now);
+    save_at_the_end(now);
   }
   now.book.record().extra.update(now.meter.summary());
   now.writer.wait();

@@ -4,35 +4,48 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <set>
+#include <string_view>
 
 #include "base/html.h"
 #include "report/chart.h"
 #include "report/diagnosis.h"
+#include "report/run_facts.h"
 
 namespace hone::report {
 namespace {
 
 namespace fs = std::filesystem;
 using html::escaped;
-using nlohmann::ordered_json;
 
-/// Evaluations stand beside what they evaluate.
-constexpr std::array kChartsFirst = {"loss", "learning_rate", "grad_norm", "tokens_per_s", "epoch"};
-/// Every step has its own; they say nothing as curves.
-constexpr std::array kNoCharts = {"tokens",
-                                  "trained_tokens",
-                                  "time_s",
-                                  "epoch",
-                                  "eval_tokens",
-                                  "eval_trained_tokens",
-                                  "time_evaluation_s",
-                                  "time_checkpoint_s"};
-/// They share a chart.
-constexpr std::array kPhaseCurves = {"time_data_s", "time_forward_s", "time_backward_s",
-                                     "time_optimizer_s"};
 constexpr std::size_t kStyles = 6;
+
+/// A metric as it is drawn.
+struct Drawn {
+  const char* metric;
+  const char* title;
+  const char* unit;
+  double scale = 1;  ///< from the metric's own unit
+};
+
+/// They come first, by these names; others follow under their own.
+constexpr Drawn kDrawn[] = {{"loss", "loss", ""},
+                            {"learning_rate", "learning rate", ""},
+                            {"grad_norm", "gradient norm", "before clipping"},
+                            {"tokens_per_s", "throughput", "tokens/s"},
+                            {"activations_peak_bytes", "activations", "MiB", 1.0 / (1 << 20)},
+                            {"mfu", "matrix peak reached", "%", 100}};
+/// They share a chart. Times of evaluations and checkpoints say nothing as curves.
+constexpr Drawn kPhases[] = {{"time_data_s", "waiting for rows", "s"},
+                             {"time_forward_s", "forward", "s"},
+                             {"time_backward_s", "backward", "s"},
+                             {"time_optimizer_s", "optimizer", "s"}};
+/// They stand in another metric's chart, or say nothing as curves.
+constexpr std::array kNotDrawn = {"eval_loss",        "tokens",
+                                  "trained_tokens",   "epoch",
+                                  "eval_tokens",      "eval_trained_tokens",
+                                  "time_s",           "time_evaluation_s",
+                                  "time_checkpoint_s"};
 
 std::string name_of(const RunHistory& run) {
   const fs::path folder = fs::absolute(run.folder).lexically_normal();
@@ -41,111 +54,53 @@ std::string name_of(const RunHistory& run) {
 
 std::string style_of(std::size_t number) { return fmt::format("run{}", number % kStyles); }
 
-/// A fact of run.json: what it is called here, and how its value is written.
-struct Fact {
-  const char* label;
-  const char* key;  ///< a JSON pointer
-  std::string (*write)(const ordered_json& value);
-};
-
-std::string plain(const ordered_json& value) {
-  return value.is_string() ? value.get<std::string>() : value.dump();
-}
-std::string four_places(const ordered_json& value) {
-  return fmt::format("{:.4f}", value.get<double>());
-}
-std::string count(const ordered_json& value) { return html::grouped(value.get<std::int64_t>()); }
-std::string rate(const ordered_json& value) { return fmt::format("{:.0f}", value.get<double>()); }
-std::string duration(const ordered_json& value) { return in_time(value.get<double>()); }
-std::string mebibytes(const ordered_json& value) {
-  return fmt::format("{:.0f} MiB", value.get<double>() / (1 << 20));
-}
-std::string percent(const ordered_json& value) {
-  return fmt::format("{:.1f} %", 100 * value.get<double>());
-}
-std::string two_places(const ordered_json& value) {
-  return fmt::format("{:.2f} s", value.get<double>());
-}
-std::string gigaflops(const ordered_json& value) {
-  return fmt::format("{:.0f} GFLOP/s", value.get<double>() / 1e9);
-}
-std::string short_hash(const ordered_json& value) { return plain(value).substr(0, 16); }
-
-constexpr std::array kOutcome = {Fact{"status", "/status", plain},
-                                 Fact{"final loss", "/final_loss", four_places},
-                                 Fact{"evaluation loss", "/final_eval_loss", four_places},
-                                 Fact{"steps", "/steps", count},
-                                 Fact{"tokens", "/tokens", count},
-                                 Fact{"tokens/s", "/tokens_per_s", rate},
-                                 Fact{"of the matrix peak", "/mfu", percent},
-                                 Fact{"peak memory", "/peak_memory_bytes", mebibytes},
-                                 Fact{"time", "/wall_time_s", duration}};
-
-constexpr std::array kOrigin = {Fact{"method", "/method", plain},
-                                Fact{"seed", "/seed", plain},
-                                Fact{"started", "/started_at", plain},
-                                Fact{"ended", "/ended_at", plain},
-                                Fact{"resumed after step", "/resumed_from_step", plain},
-                                Fact{"base, SHA-256", "/hashes/base", short_hash},
-                                Fact{"data, SHA-256", "/hashes/data", short_hash},
-                                Fact{"config, SHA-256", "/hashes/config", short_hash},
-                                Fact{"hone", "/versions/hone", plain},
-                                Fact{"processor", "/host/cpu_model", plain},
-                                Fact{"LibTorch", "/versions/libtorch", plain},
-                                Fact{"error", "/error", plain}};
-
-constexpr std::array kTime = {Fact{"waiting for rows", "/seconds_by_phase/data", two_places},
-                              Fact{"forward", "/seconds_by_phase/forward", two_places},
-                              Fact{"backward", "/seconds_by_phase/backward", two_places},
-                              Fact{"optimizer", "/seconds_by_phase/optimizer", two_places},
-                              Fact{"evaluation", "/seconds_by_phase/evaluation", two_places},
-                              Fact{"checkpoints", "/seconds_by_phase/checkpoint", two_places},
-                              Fact{"matrix products, at most", "/matrix_peak_flops", gigaflops},
-                              Fact{"of that reached", "/mfu", percent}};
-
-constexpr std::array kMemory = {
-    Fact{"frozen weights", "/memory/weights_bytes", mebibytes},
-    Fact{"trained weights", "/memory/trained_bytes", mebibytes},
-    Fact{"gradients", "/memory/gradients_bytes", mebibytes},
-    Fact{"moments", "/memory/moments_bytes", mebibytes},
-    Fact{"activations, at most", "/memory/activations_peak_bytes", mebibytes}};
-
-/// Empty where the record does not say.
-std::string value_of(const Fact& fact, const RunHistory& run) {
-  const ordered_json::json_pointer key(fact.key);
-  if (!run.record.contains(key) || run.record[key].is_null()) return {};
-  const ordered_json& value = run.record[key];
-  try {
-    return fact.write(value);
-  } catch (const nlohmann::json::exception&) {
-    return value.dump();  // the file is not as hone writes it; what it says is shown
-  }
-}
-
 std::string tiles(const RunHistory& run) {
   std::string out = "<div class=tiles>";
-  for (const Fact& fact : kOutcome)
-    if (const std::string value = value_of(fact, run); !value.empty())
-      out += html::tile(escaped(value), fact.label);
+  for (const Fact& fact : run_facts())
+    if (const std::string text = text_of(fact, run.record);
+        fact.about == About::kOutcome && !text.empty())
+      out += html::tile(escaped(text), fact.label);
   return out + "</div>\n";
 }
 
-/// One row a fact that any run has, one column a run.
-template <class Facts>
-std::string facts_table(const Facts& facts, const std::vector<RunHistory>& runs) {
-  std::string out = "<div class=table><table><tr><th></th>";
-  for (const RunHistory& run : runs) out += fmt::format("<th>{}</th>", escaped(name_of(run)));
-  out += "</tr>\n";
-  for (const Fact& fact : facts) {
-    std::string row, all;
-    for (const RunHistory& run : runs) {
-      const std::string value = value_of(fact, run);
-      row += fmt::format("<td>{}</td>", escaped(value));
-      all += value;
-    }
-    if (!all.empty()) out += fmt::format("<tr><td>{}</td>{}</tr>\n", fact.label, row);
+/// One row of a table that has a column for each run.
+struct Row {
+  std::string head;  ///< HTML
+  std::vector<std::string> texts;
+};
+
+/// @return empty where there are no rows
+std::string table(const std::vector<RunHistory>& runs, const std::vector<Row>& rows) {
+  if (rows.empty()) return {};
+  std::string out = "<div class=table><table>";
+  if (runs.size() > 1) {
+    out += "<tr><th></th>";
+    for (const RunHistory& run : runs) out += fmt::format("<th>{}</th>", escaped(name_of(run)));
+    out += "</tr>\n";
+  }
+  for (const Row& row : rows) {
+    out += fmt::format("<tr><td>{}</td>", row.head);
+    for (const std::string& text : row.texts) out += fmt::format("<td>{}</td>", escaped(text));
+    out += "</tr>\n";
   }
   return out + "</table></div>\n";
+}
+
+/// The facts that any of the runs has.
+std::string facts(About about, const std::vector<RunHistory>& runs) {
+  std::vector<Row> rows;
+  for (const Fact& fact : run_facts()) {
+    if (fact.about != about) continue;
+    Row row = {fact.label, {}};
+    for (const RunHistory& run : runs) row.texts.push_back(text_of(fact, run.record));
+    if (std::ranges::any_of(row.texts, [](const std::string& text) { return !text.empty(); }))
+      rows.push_back(std::move(row));
+  }
+  return table(runs, rows);
+}
+
+std::string section(const char* title, const std::string& content) {
+  return content.empty() ? "" : fmt::format("<h2>{}</h2>\n{}", title, content);
 }
 
 std::string diagnoses(const std::vector<RunHistory>& runs) {
@@ -157,41 +112,47 @@ std::string diagnoses(const std::vector<RunHistory>& runs) {
           "</header><p>{}</p><p><b>What to do.</b> {}</p></section>\n",
           one.name, runs.size() > 1 ? escaped(name_of(run)) : "", escaped(one.what),
           escaped(one.advice));
-  return out.empty() ? "" : "<h2>What the curves say</h2>\n" + out;
+  return out;
 }
 
-void add_lines(const std::string& metric, const std::vector<RunHistory>& runs,
+void add_lines(const Drawn& drawn, const std::vector<RunHistory>& runs, const std::string& label,
                std::vector<Line>& lines) {
-  for (std::size_t i = 0; i < runs.size(); ++i) {
-    const Curve* curve = runs[i].curve(metric);
-    if (curve == nullptr) continue;
-    std::string label = runs.size() > 1 ? name_of(runs[i]) : metric;
-    if (runs.size() > 1 && metric.starts_with("eval_")) label += " (evaluation)";
-    lines.push_back({curve, std::move(label), style_of(lines.size())});
-  }
+  for (const RunHistory& run : runs)
+    if (const Curve* curve = run.curve(drawn.metric)) {
+      const std::string of_run = runs.size() > 1 ? name_of(run) : "";
+      const char* gap = of_run.empty() || label.empty() ? "" : ", ";
+      lines.push_back({curve, of_run + gap + label, style_of(lines.size()), drawn.scale});
+    }
+}
+
+/// The metrics of all runs in the order of their charts.
+std::vector<Drawn> drawn_of(const std::vector<RunHistory>& runs) {
+  std::vector<Drawn> all(std::begin(kDrawn), std::end(kDrawn));
+  const auto is_known = [&](const std::string& name) {
+    const auto is_it = [&](const Drawn& drawn) { return name == drawn.metric; };
+    return std::ranges::any_of(all, is_it) || std::ranges::any_of(kPhases, is_it) ||
+           std::ranges::find(kNotDrawn, name) != kNotDrawn.end();
+  };
+  for (const RunHistory& run : runs)
+    for (const auto& [name, curve] : run.curves)
+      if (!is_known(name)) all.push_back({name.c_str(), name.c_str(), ""});
+  return all;
 }
 
 std::string charts(const std::vector<RunHistory>& runs) {
-  std::vector<std::string> names(kChartsFirst.begin(), kChartsFirst.end());
-  for (const RunHistory& run : runs)
-    for (const auto& [name, curve] : run.curves)
-      if (std::ranges::find(names, name) == names.end()) names.push_back(name);
-  std::string out = "<h2>Curves</h2>\n<div class=plots>\n";
-  for (const std::string& name : names) {
-    const bool stands_elsewhere = std::ranges::find(kNoCharts, name) != kNoCharts.end() ||
-                                  name == "eval_loss" ||
-                                  std::ranges::find(kPhaseCurves, name) != kPhaseCurves.end();
-    if (stands_elsewhere) continue;
+  std::string out;
+  for (const Drawn& drawn : drawn_of(runs)) {
     std::vector<Line> lines;
-    add_lines(name, runs, lines);
-    if (name == "loss") add_lines("eval_loss", runs, lines);
-    if (!lines.empty()) out += chart(name, lines);
+    const bool is_loss = drawn.metric == std::string_view("loss");
+    add_lines(drawn, runs, is_loss && runs.size() == 1 ? "training" : "", lines);
+    if (is_loss) add_lines({"eval_loss", "", ""}, runs, "evaluation", lines);
+    out += chart(drawn.title, drawn.unit, lines);
   }
   std::vector<Line> phases;
   if (runs.size() == 1)
-    for (const char* name : kPhaseCurves) add_lines(name, runs, phases);
-  if (!phases.empty()) out += chart("seconds by phase", phases);
-  return out + "</div>\n";
+    for (const Drawn& phase : kPhases) add_lines(phase, runs, phase.title, phases);
+  out += chart("time by phase", "s", phases);
+  return out.empty() ? "" : "<div class=plots>\n" + out + "</div>\n";
 }
 
 /// The options that are not the same in all runs.
@@ -199,23 +160,17 @@ std::string differences(const std::vector<RunHistory>& runs) {
   std::set<std::string> keys;
   for (const RunHistory& run : runs)
     for (const auto& [key, value] : run.config) keys.insert(key);
-  std::string rows;
+  std::vector<Row> rows;
   for (const std::string& key : keys) {
-    std::string row;
-    std::set<std::string> values;
+    Row row = {"<code>" + escaped(key) + "</code>", {}};
     for (const RunHistory& run : runs) {
       const auto found = run.config.find(key);
-      const std::string value = found == run.config.end() ? "" : found->second;
-      row += fmt::format("<td>{}</td>", escaped(value));
-      values.insert(value);
+      row.texts.push_back(found == run.config.end() ? "" : found->second);
     }
-    if (values.size() > 1)
-      rows += fmt::format("<tr><td><code>{}</code></td>{}</tr>\n", escaped(key), row);
+    if (std::ranges::any_of(row.texts, [&](const auto& text) { return text != row.texts[0]; }))
+      rows.push_back(std::move(row));
   }
-  if (rows.empty()) return "<h2>Options</h2>\n<p>All runs have the same.</p>\n";
-  std::string head = "<h2>Options that differ</h2>\n<div class=table><table><tr><th></th>";
-  for (const RunHistory& run : runs) head += fmt::format("<th>{}</th>", escaped(name_of(run)));
-  return head + "</tr>\n" + rows + "</table></div>\n";
+  return section("Options that differ", rows.empty() ? "<p>None.</p>\n" : table(runs, rows));
 }
 
 /// Links from the page, which lies in the run's folder, to what lies beside it.
@@ -229,24 +184,18 @@ std::string artefacts(const RunHistory& run) {
 
 }  // namespace
 
-std::string in_time(double seconds) {
-  const auto whole = static_cast<std::int64_t>(std::llround(std::max(0.0, seconds)));
-  if (whole < 60) return fmt::format("{} s", whole);
-  if (whole < 3600) return fmt::format("{} min {} s", whole / 60, whole % 60);
-  return fmt::format("{} h {} min", whole / 3600, whole % 3600 / 60);
-}
-
 std::string run_page(const std::vector<RunHistory>& runs) {
   const RunHistory& first = runs.front();
   const bool is_one = runs.size() == 1;
   const std::string title = is_one ? "Run " + name_of(first) : fmt::format("{} runs", runs.size());
   std::string out = fmt::format("<h1>{}</h1>\n", escaped(title));
-  out += is_one ? tiles(first) : facts_table(kOutcome, runs);
-  out += diagnoses(runs) + charts(runs);
+  out += is_one ? tiles(first) : facts(About::kOutcome, runs);
+  out += section("What the curves say", diagnoses(runs)) + section("Curves", charts(runs));
   if (!is_one) out += differences(runs);
-  out +=
-      "<h2>Where time and memory go</h2>\n" + facts_table(kTime, runs) + facts_table(kMemory, runs);
-  out += "<h2>Where it comes from</h2>\n" + facts_table(kOrigin, runs);
+  out += section("Data", facts(About::kData, runs));
+  out += section("Where the time goes", facts(About::kTime, runs));
+  out += section("What the memory holds", facts(About::kMemory, runs));
+  out += section("Where it comes from", facts(About::kOrigin, runs));
   if (is_one && !first.config_text.empty())
     out += "<h2>Config</h2>\n<details><summary>every option, as it was resolved</summary><pre>" +
            escaped(first.config_text) + "</pre></details>\n";

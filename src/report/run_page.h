@@ -12,7 +12,4 @@ namespace hone::report {
 /// @param runs at least one
 std::string run_page(const std::vector<RunHistory>& runs);
 
-/// Seconds as people say them: 42 s, 3 min 20 s, 2 h 5 min.
-std::string in_time(double seconds);
-
 }  // namespace hone::report

@@ -58,7 +58,8 @@ TEST_P(MergeVerb, TheMergedFolderGivesWhatTheAdapterGave) {
 
 INSTANTIATE_TEST_SUITE_P(Methods, MergeVerb,
                          testing::Values("lora", "dora_rslora", "ia3", "ln_tuning", "oft", "vera",
-                                         "trainable_tokens"));
+                                         "trainable_tokens"),
+                         [](const auto& one) { return std::string(one.param); });
 
 TEST(Merge, ReportsWhatBf16Costs) {
   const test::TempFolder folder;

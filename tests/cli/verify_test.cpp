@@ -1,3 +1,4 @@
+#include "base/file.h"
 #include "support/tiny_run.h"
 
 // `hone verify`: a config's steps, taken in several ways.
@@ -19,27 +20,82 @@ const json& check_called(const std::vector<json>& rows, const std::string& name)
   return rows.front();
 }
 
+/// Some way to verify, and the folder of its runs.
+struct Verified {
+  std::vector<json> rows;
+  fs::path work;
+};
+
+Verified verify(const TinyRun& run, const std::vector<std::string>& overrides) {
+  const fs::path work = run.folder / "work";
+  std::vector<std::string> arguments = {"verify", run.config, "--json", "--folder", work.string()};
+  arguments.insert(arguments.end(), overrides.begin(), overrides.end());
+  return {test::rows_of(run_hone(arguments)), work};
+}
+
+/// What holds of every config whose steps do not depend on how they are taken.
+void expect_the_same(const std::vector<json>& rows) {
+  for (const char* name : {"checkpointing", "resume", "repetition"})
+    EXPECT_EQ(check_called(rows, name)["verdict"], "same bits") << name;
+  for (const char* name : {"accumulation", "packing", "ranks"}) {
+    const json& row = check_called(rows, name);
+    EXPECT_NE(row["verdict"], "DIFFERENT") << row;
+    EXPECT_LE(row["loss"].get<double>(), 1e-6) << name;
+    EXPECT_GT(row["gradients"].get<double>(), 0) << "sums in another order round otherwise";
+    EXPECT_LE(row["gradients"].get<double>(), 1e-5) << name;
+  }
+}
+
 TEST(Verify, FindsTheStepsTheSameHoweverTheyAreTaken) {
   for (const char* adapter : {"{method: lora, r: 4, lora_dropout: 0.1}", "{method: full}"}) {
     const TinyRun run(adapter);
-    const Finished finished = run_hone({"verify", run.config, "data.shuffle=true", "--json",
-                                        "--folder", (run.folder / "work").string()});
-    const std::vector<json> rows = test::rows_of(finished);
-    for (const char* name : {"resume", "repetition"})
-      EXPECT_EQ(check_called(rows, name)["verdict"], "same bits");
-    for (const char* name : {"accumulation", "packing", "ranks"}) {
-      const json& row = check_called(rows, name);
-      EXPECT_NE(row["verdict"], "DIFFERENT");
-      EXPECT_LE(row["loss"].get<double>(), 1e-6);
-      EXPECT_GT(row["grad_norm"].get<double>(), 0) << "sums in another order round otherwise";
-    }
+    const auto [rows, work] = verify(run, {"data.shuffle=true"});
+    expect_the_same(rows);
     // The runs were what they say: the same rows, in as many micro-batches.
-    const auto tokens = [&](const char* name) {
-      return test::read_jsonl(run.folder / "work" / name / "metrics.jsonl").at(2)["tokens"];
+    const auto second_step = [&](const char* name) {
+      return test::read_jsonl(work / name / "metrics.jsonl").at(1);
     };
-    EXPECT_EQ(tokens("packing"), tokens("plain"));
+    EXPECT_EQ(second_step("packing")["tokens"], second_step("plain")["tokens"]);
+    EXPECT_LT(second_step("checkpointing")["activations_peak_bytes"],
+              second_step("plain")["activations_peak_bytes"]);
     EXPECT_FALSE(fs::exists(run.output())) << "the user's own folder is left alone";
   }
+}
+
+TEST(Verify, HoldsForEveryMethod) {
+  for (const std::string method : {"dpo", "kto", "orpo", "reward"}) {
+    SCOPED_TRACE(method);
+    const TinyRun run("{method: lora, r: 4}");
+    const std::string rows = method == "kto" ? "kto" : "pref";
+    expect_the_same(
+        verify(run, {"train.method=" + method,
+                     "data.train=" + test::fixture("train/data/" + rows + ".jsonl").string()})
+            .rows);
+  }
+}
+
+TEST(Verify, KeepsActivationsWhereTheConfigComputesThemAgain) {
+  const TinyRun run("{method: lora, r: 4}");
+  const auto [rows, work] = verify(
+      run, {"train.gradient_checkpointing=every_kth", "train.gradient_checkpointing_interval=2"});
+  expect_the_same(rows);
+  const auto says = [&](const char* name, const std::string& what) {
+    return contains(read_file(work / name / "config.resolved.yaml"),
+                    "gradient_checkpointing: " + what);
+  };
+  EXPECT_TRUE(says("plain", "every_kth"));
+  EXPECT_TRUE(says("checkpointing", "none"));
+}
+
+// TRL's baseline is a mean over a micro-batch, so that a step does depend on how it is cut.
+TEST(Verify, TellsOfStepsThatDependOnHowTheyAreTaken) {
+  const TinyRun run("{method: lora, r: 4}");
+  const Finished finished = run_hone(
+      {"verify", run.config, "--json", "train.method=kto", "kto.kl_scope=micro_batch",
+       "data.train=" + test::fixture("train/data/kto.jsonl").string(), "optim.learning_rate=1e-2"});
+  EXPECT_EQ(finished.exit_code, 1) << finished.err;
+  EXPECT_TRUE(contains(finished.err, "depend on how they are taken"));
+  EXPECT_TRUE(contains(finished.out, "\"verdict\":\"DIFFERENT\""));
 }
 
 TEST(Verify, PrintsATableAndLeavesNothing) {

@@ -15,13 +15,13 @@ With --record FILE it writes what it measured.
 import argparse
 import json
 import pathlib
-import subprocess
 import sys
 import tempfile
 import warnings
 
-SKIPPED = 77
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+import peers
+from peers import ROOT, hone_logprobs, largest_difference, load, peer_logprobs, run
+
 TOLERANCE = 1e-4  # nats, fp32 on both sides
 ADDED = ["<|call|>", "hitherto"]
 TEXTS = ["row says<|call|> as hitherto", "<|call|><|call|>hitherto", "nothing new", "x hitherto<|call|>y"]
@@ -32,10 +32,6 @@ FROM_HONE = {
     "trainable_tokens": "{method: trainable_tokens}",
     "whole": "{method: lora, r: 4, modules_to_save: [embed_tokens, lm_head]}",
 }
-
-
-def run(command):
-    return subprocess.run([str(part) for part in command], check=True, stdout=subprocess.PIPE).stdout
 
 
 def write_base(libraries, folder, tied):
@@ -68,36 +64,11 @@ def train(hone, base, folder, adapter):
     return folder / "run/adapter"
 
 
-def hone_logprobs(hone, model, adapter, rows):
-    out = run([hone, "logprobs", "--model", model, "--dtype", "fp32", "--input", rows, *adapter])
-    return [json.loads(line)["logprobs"] for line in out.splitlines()]
-
-
-def peer_logprobs(torch, model, rows):
-    results = []
-    with torch.no_grad():
-        for line in rows.read_text().splitlines():
-            ids = torch.tensor([json.loads(line)["input_ids"]])
-            logps = model(input_ids=ids).logits[0, :-1].double().log_softmax(-1)
-            results.append(logps.gather(1, ids[0, 1:, None])[:, 0].tolist())
-    return results
-
-
 def hone_ids(hone, tokenizer, folder):
     rows = folder / "texts.jsonl"
     rows.write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS))
     out = run([hone, "tokenize", "--tokenizer", tokenizer, "--input", rows])
     return [json.loads(line)["ids"] for line in out.splitlines()]
-
-
-def largest_difference(a, b):
-    assert [len(x) for x in a] == [len(y) for y in b]
-    return max(abs(p - q) for x, y in zip(a, b) for p, q in zip(x, y))
-
-
-def load(libraries, path):
-    torch, transformers, _ = libraries
-    return transformers.AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32).eval()
 
 
 def from_hone(hone, libraries, base, folder, adapter_yaml):
@@ -107,8 +78,7 @@ def from_hone(hone, libraries, base, folder, adapter_yaml):
     ids = [tokenizer(text)["input_ids"] for text in TEXTS]
     assert ids == hone_ids(hone, adapter, folder), "the tokenizers differ"
     assert tokenizer.decode(tokenizer.convert_tokens_to_ids(ADDED), skip_special_tokens=True) == ADDED[1]
-    rows = folder / "rows_of_ids.jsonl"
-    rows.write_text("".join(json.dumps({"input_ids": row}) + "\n" for row in ids))
+    rows = peers.write_rows(folder / "rows_of_ids.jsonl", ids)
     ours = hone_logprobs(hone, base, ["--adapter", adapter], rows)
     resized = load(libraries, base)
     resized.resize_token_embeddings(len(tokenizer))
@@ -144,9 +114,9 @@ def from_peft(hone, libraries, base, folder, make_config):
                 parameter.add_(torch.randn_like(parameter) * 0.1)
     tuned.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    rows = folder / "rows_of_ids.jsonl"
-    rows.write_text("".join(json.dumps({"input_ids": tokenizer(text)["input_ids"]}) + "\n" for text in TEXTS))
-    assert [tokenizer(text)["input_ids"] for text in TEXTS] == hone_ids(hone, folder, folder)
+    of_texts = [tokenizer(text)["input_ids"] for text in TEXTS]
+    assert of_texts == hone_ids(hone, folder, folder)
+    rows = peers.write_rows(folder / "rows_of_ids.jsonl", of_texts)
     return {
         "largest_difference_nats": largest_difference(
             hone_logprobs(hone, base, ["--adapter", folder], rows), peer_logprobs(torch, tuned, rows)
@@ -176,22 +146,9 @@ def main():
     parser.add_argument("hone")
     parser.add_argument("--record", type=pathlib.Path)
     arguments = parser.parse_args()
-    try:
-        import peft
-        import torch
-        import transformers
-    except ImportError as error:
-        print(f"skipped: {error}")
-        return SKIPPED
+    libraries = peers.libraries()
     warnings.filterwarnings("ignore")
-    libraries = (torch, transformers, peft)
-    report = {
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "peft": peft.__version__,
-        "tolerance_nats": TOLERANCE,
-        "cases": {},
-    }
+    report = {**peers.versions(libraries), "tolerance_nats": TOLERANCE, "cases": {}}
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         for head in ("tied", "untied"):
@@ -206,16 +163,7 @@ def main():
                 )
     for case, result in report["cases"].items():
         print(case, json.dumps(result))
-    failed = [
-        case
-        for case, result in report["cases"].items()
-        if max(value for key, value in result.items() if key.startswith("largest_difference")) > TOLERANCE
-        or result.get("largest_effect_of_adapter_nats", 1) < 100 * TOLERANCE
-    ]
-    print("failed:", ", ".join(failed) or "none")
-    if not failed and arguments.record:
-        arguments.record.write_text(json.dumps(report, indent=1) + "\n")
-    return 1 if failed else 0
+    return peers.judge(report, report["cases"], TOLERANCE, arguments.record)
 
 
 if __name__ == "__main__":

@@ -11,12 +11,12 @@ with 77 (which ctest counts as skipped) where torch, transformers and peft canno
 import argparse
 import json
 import pathlib
-import subprocess
 import sys
 import tempfile
 
-SKIPPED = 77
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+import peers
+from peers import ROOT, hone_logprobs, largest_difference, load, peer_logprobs, run
+
 TOLERANCE = 1e-4  # nats, fp32 on both sides; the tiny model's log-probabilities are about -6
 
 # Section `adapter` of each run.
@@ -56,10 +56,6 @@ NOT_MERGED = {
 }
 
 
-def run(command):
-    return subprocess.run([str(part) for part in command], check=True, stdout=subprocess.PIPE).stdout
-
-
 def train(hone, model, folder, method):
     rows = ROOT / "tests/data/train/data/sft.jsonl"
     config = folder / f"{method}.yaml"
@@ -74,53 +70,22 @@ def train(hone, model, folder, method):
     return folder / method / "adapter"
 
 
-def hone_logprobs(hone, model, adapter, rows):
-    out = run([hone, "logprobs", "--model", model, "--dtype", "fp32", "--input", rows, *adapter])
-    return [json.loads(line)["logprobs"] for line in out.splitlines()]
-
-
-def peft_logprobs(torch, model, rows):
-    results = []
-    with torch.no_grad():
-        for line in rows.read_text().splitlines():
-            ids = torch.tensor([json.loads(line)["input_ids"]])
-            # Virtual tokens have logits of their own, before those of the row.
-            logits = model(input_ids=ids).logits[0, -ids.shape[1] :]
-            logps = logits[:-1].double().log_softmax(-1)
-            results.append(logps.gather(1, ids[0, 1:, None])[:, 0].tolist())
-    return results
-
-
-def largest_difference(a, b):
-    assert [len(x) for x in a] == [len(y) for y in b]
-    return max(abs(p - q) for x, y in zip(a, b) for p, q in zip(x, y))
-
-
-def measure(hone, model, method, folder, rows, base_logprobs, libraries):
-    torch, transformers, peft = libraries
-
-    def load(path):
-        return transformers.AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32).eval()
-
+def measure(hone, model, method, folder, rows, base_logprobs, modules):
+    torch, _, peft = modules
     adapter = train(hone, model, folder, method)
     ours = hone_logprobs(hone, model, ["--adapter", adapter], rows)
-    theirs = peft_logprobs(torch, peft.PeftModel.from_pretrained(load(model), adapter).eval(), rows)
+    tuned = peft.PeftModel.from_pretrained(load(modules, model), adapter).eval()
     result = {
-        "largest_difference_nats": largest_difference(ours, theirs),
+        "largest_difference_nats": largest_difference(ours, peer_logprobs(torch, tuned, rows)),
         "largest_effect_of_adapter_nats": largest_difference(ours, base_logprobs),
     }
     if method not in NOT_MERGED:
         merged = folder / f"{method}-merged"
         run([hone, "merge", "--model", model, "--adapter", adapter, "--output", merged, "--quiet"])
         result["largest_difference_merged_nats"] = largest_difference(
-            ours, peft_logprobs(torch, load(merged), rows)
+            ours, peer_logprobs(torch, load(modules, merged), rows)
         )
     return result
-
-
-def passed(result):
-    differences = [value for key, value in result.items() if key.startswith("largest_difference")]
-    return max(differences) < TOLERANCE and result["largest_effect_of_adapter_nats"] > 100 * TOLERANCE
 
 
 def main():
@@ -130,38 +95,20 @@ def main():
     parser.add_argument("--methods", nargs="*", default=list(METHODS))
     parser.add_argument("--record", type=pathlib.Path)
     arguments = parser.parse_args()
-    try:
-        import peft
-        import torch
-        import transformers
-    except ImportError as error:
-        print(f"skipped: {error}")
-        return SKIPPED
-
-    report = {
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "peft": peft.__version__,
-        "tolerance_nats": TOLERANCE,
-        "methods": {},
-    }
+    modules = peers.libraries()
+    report = {**peers.versions(modules), "tolerance_nats": TOLERANCE, "methods": {}}
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        rows = folder / "rows.jsonl"
         lines = (ROOT / "tests/data/train/data/sft.jsonl").read_text().splitlines()[:50]
-        rows.write_text("".join(json.dumps({"input_ids": json.loads(x)["input_ids"]}) + "\n" for x in lines))
+        rows = peers.write_rows(folder / "rows.jsonl", [json.loads(x)["input_ids"] for x in lines])
         base = hone_logprobs(arguments.hone, arguments.model, [], rows)
         report["tokens"] = sum(len(row) for row in base)
         for method in arguments.methods:
             report["methods"][method] = measure(
-                arguments.hone, arguments.model, method, folder, rows, base, (torch, transformers, peft)
+                arguments.hone, arguments.model, method, folder, rows, base, modules
             )
             print(method, json.dumps(report["methods"][method]), flush=True)
-    failed = [method for method, result in report["methods"].items() if not passed(result)]
-    print("failed:", ", ".join(failed) or "none")
-    if not failed and arguments.record:
-        arguments.record.write_text(json.dumps(report, indent=1) + "\n")
-    return 1 if failed else 0
+    return peers.judge(report, report["methods"], TOLERANCE, arguments.record)
 
 
 if __name__ == "__main__":

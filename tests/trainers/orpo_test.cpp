@@ -17,23 +17,20 @@ std::vector<std::string> orpo(std::vector<std::string> more = {}) {
   return all;
 }
 
-std::string adapter_of(const fs::path& fixture) {
-  return "{method: lora, init_from: '" + (fixture / "adapter_init").string() + "'}";
-}
-
 class OrpoTrajectory : public testing::TestWithParam<const char*> {};
 
 // TRL's ORPOTrainer, 20 steps in fp32; its NLL runs over prompt and answer of a micro-batch.
 TEST_P(OrpoTrajectory, IsTrlsStepByStep) {
   const fs::path fixture = test::fixture("train/orpo_lora");
-  const TinyRun run(adapter_of(fixture));
+  const TinyRun run(test::adapter_as(fixture));
   const test::Finished finished = run_hone(
       run.train(orpo({"orpo.nll_on=all", std::string("orpo.prefix_sharing=") + GetParam()})));
   ASSERT_EQ(finished.exit_code, 0) << finished.err;
   test::expect_trajectory(run, fixture, {});
 }
 
-INSTANTIATE_TEST_SUITE_P(PrefixSharing, OrpoTrajectory, testing::Values("always", "never"));
+INSTANTIATE_TEST_SUITE_P(PrefixSharing, OrpoTrajectory, testing::Values("always", "never"),
+                         [](const auto& one) { return std::string(one.param); });
 
 // The NLL of completions is a mean over pairs, so that the cut does not matter.
 TEST(Orpo, AccumulationAndSharingChangeNothing) {

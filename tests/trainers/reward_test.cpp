@@ -66,10 +66,11 @@ TEST_P(RewardTrajectory, IsTrlsStepByStep) {
                                     std::string("reward.prefix_sharing=") + GetParam()})));
   ASSERT_EQ(finished.exit_code, 0) << finished.err;
   test::expect_trajectory(run, test::fixture("train/reward_full"),
-                          {"accuracy", "margin", "mean_reward"});
+                          {{"accuracy"}, {"margin"}, {"mean_reward"}});
 }
 
-INSTANTIATE_TEST_SUITE_P(PrefixSharing, RewardTrajectory, testing::Values("always", "never"));
+INSTANTIATE_TEST_SUITE_P(PrefixSharing, RewardTrajectory, testing::Values("always", "never"),
+                         [](const auto& one) { return std::string(one.param); });
 
 // A head that did not exist is made, trained beside the adapter and saved with it; the pair's
 // better answer comes to have the larger reward.

@@ -10,7 +10,9 @@ using test::run_hone;
 using test::TinyRun;
 
 void train(const TinyRun& run, const std::string& option) {
-  ASSERT_EQ(run_hone(run.train({"train.max_steps=3", "schedule.warmup_steps=0", option})).exit_code,
+  ASSERT_EQ(run_hone(run.train({"train.max_steps=3", "schedule.warmup_steps=0",
+                                "checkpoint.save_steps=1", "checkpoint.keep_last=0", option}))
+                .exit_code,
             0);
 }
 
@@ -24,12 +26,15 @@ TEST(RunDifference, IsZeroOfTheSameRunAndTellsOthersApart) {
   const RunDifference none = difference(run.output(), same.output(), 1, 3);
   EXPECT_EQ(none.loss, 0);
   EXPECT_EQ(none.grad_norm, 0);
+  EXPECT_EQ(none.gradients, 0);
   EXPECT_EQ(none.weights, 0);
   const RunDifference rows = difference(run.output(), shuffled.output(), 1, 3);
   EXPECT_GT(rows.loss, 1e-3);
   EXPECT_GT(rows.grad_norm, 1e-3);
+  EXPECT_GT(rows.gradients, 1e-3);
   const RunDifference rate = difference(run.output(), faster.output(), 1, 3);
   EXPECT_GT(rate.weights, 1e-3);
+  EXPECT_EQ(rate.gradients, 0) << "those of the first step do not depend on the rate";
 }
 
 TEST(RunDifference, OfRunsThatCannotBeComparedIsRefused) {

@@ -23,10 +23,10 @@ function(hone_test name)
   endif()
   if(arg_SLOW)
     set(others "-${arg_SLOW}")
-    gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST TEST_FILTER "${arg_SLOW}"
+    gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES TEST_FILTER "${arg_SLOW}"
       WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}" PROPERTIES LABELS slow TIMEOUT 1800)
   endif()
-  gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST TEST_FILTER "${others}"
+  gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES TEST_FILTER "${others}"
     WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}" PROPERTIES LABELS ${arg_LABEL} TIMEOUT 600)
 endfunction()
 

@@ -3,7 +3,7 @@
 
     tests/bench/adapters/quality.py [--config configs/sft/smollm2_extract.yaml]
                                     [--methods lora,dora,qlora,qdora] [--hone build/hone]
-                                    [--folder /tmp/hone-bench-adapters]
+                                    [--folder /tmp/hone-bench-training]
                                     [--out tests/bench/results/adapters.jsonl] [override ...]
 
 Each is trained as the config says and answers every evaluation row on the base it was trained on.
@@ -13,7 +13,8 @@ measures them in turns.
 """
 import json
 
-from training import METHODS, conditions, keep, parser_of, run, train
+from methods import METHODS, parser_of, train
+from training import conditions, keep, run
 
 NAMES = {"lora": "LoRA", "dora": "DoRA", "qlora": "QLoRA (NF4)", "qdora": "QDoRA (NF4)"}
 

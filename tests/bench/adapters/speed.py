@@ -3,7 +3,7 @@
 
     tests/bench/adapters/speed.py [--config configs/sft/smollm2_extract.yaml] [--rounds 3]
                                   [--steps 20] [--methods lora,dora,qlora,qdora]
-                                  [--hone build/hone] [--folder /tmp/hone-bench-adapters]
+                                  [--hone build/hone] [--folder /tmp/hone-bench-training]
                                   [--out tests/bench/results/adapters_speed.jsonl] [override ...]
 
 The runs differ in method and quantisation alone, and take turns, so that what else the machine does
@@ -16,7 +16,8 @@ figure is the median over rounds of the ratio to LoRA in the same round. Judged:
 import json
 import statistics
 
-from training import conditions, keep, parser_of, run, train
+from methods import parser_of, train
+from training import conditions, keep, run
 
 
 def weight_count(arguments):

@@ -57,7 +57,8 @@ TEST_P(Weighted, LogitsAreThoseOfPeft) {
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, Weighted,
                          testing::Values("linear", "cat", "cat_ac", "svd", "ties", "ties_frequency",
-                                         "ties_svd", "magnitude_prune"));
+                                         "ties_svd", "magnitude_prune"),
+                         [](const auto& one) { return std::string(one.param); });
 
 class Combine : public testing::Test {
  protected:

@@ -67,7 +67,8 @@ TEST_P(VirtualTokens, ASessionReusesWhatItHeld) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Methods, VirtualTokens,
-                         testing::Values("prompt_tuning", "p_tuning", "prefix_tuning"));
+                         testing::Values("prompt_tuning", "p_tuning", "prefix_tuning"),
+                         [](const auto& one) { return std::string(one.param); });
 
 }  // namespace
 }  // namespace hone::adapters

@@ -138,6 +138,7 @@ TEST_F(AnswerRows, AScoredRowHasItsScore) {
 }
 
 struct FlawedCase {
+  const char* name;
   const char* row;
   Flaw flaw;
   const char* words;
@@ -173,39 +174,45 @@ TEST_P(FlawedRows, AreRefusedOrLeftOutAndCounted) {
 INSTANTIATE_TEST_SUITE_P(
     Kinds, FlawedRows,
     testing::Values(
-        FlawedCase{R"({"prompt":"a","chosen":" b","rejected":" b"})", Flaw::kEqualAnswers,
-                   "are the same tokens"},
-        FlawedCase{R"({"chosen":"a b","rejected":"a b"})", Flaw::kEqualAnswers, "are the same"},
-        FlawedCase{R"({"prompt_ids":[1],"chosen_ids":[2],"rejected_ids":[2]})", Flaw::kEqualAnswers,
+        FlawedCase{"EqualAnswers", R"({"prompt":"a","chosen":" b","rejected":" b"})",
+                   Flaw::kEqualAnswers, "are the same tokens"},
+        FlawedCase{"EqualTexts", R"({"chosen":"a b","rejected":"a b"})", Flaw::kEqualAnswers,
                    "are the same"},
-        FlawedCase{R"({"prompt":"a","chosen":"","rejected":" b"})", Flaw::kEmptyAnswer,
-                   "\"chosen\" is empty"},
-        FlawedCase{R"({"prompt":"a","chosen":"b","rejected":" \n"})", Flaw::kEmptyAnswer,
-                   "\"rejected\" is empty"},
-        FlawedCase{R"({"prompt_ids":[1],"chosen_ids":[2],"rejected_ids":[]})", Flaw::kEmptyAnswer,
-                   "\"rejected_ids\" is empty"},
-        FlawedCase{R"({"prompt":"a","completion":"","label":true})", Flaw::kEmptyAnswer,
-                   "\"completion\" is empty"},
-        FlawedCase{R"({"prompt":[{"role":"user","content":"a"}],)"
+        FlawedCase{"EqualTokens", R"({"prompt_ids":[1],"chosen_ids":[2],"rejected_ids":[2]})",
+                   Flaw::kEqualAnswers, "are the same"},
+        FlawedCase{"EmptyChosen", R"({"prompt":"a","chosen":"","rejected":" b"})",
+                   Flaw::kEmptyAnswer, "\"chosen\" is empty"},
+        FlawedCase{"BlankRejected", R"({"prompt":"a","chosen":"b","rejected":" \n"})",
+                   Flaw::kEmptyAnswer, "\"rejected\" is empty"},
+        FlawedCase{"NoRejectedTokens", R"({"prompt_ids":[1],"chosen_ids":[2],"rejected_ids":[]})",
+                   Flaw::kEmptyAnswer, "\"rejected_ids\" is empty"},
+        FlawedCase{"EmptyCompletion", R"({"prompt":"a","completion":"","label":true})",
+                   Flaw::kEmptyAnswer, "\"completion\" is empty"},
+        FlawedCase{"EmptyMessage",
+                   R"({"prompt":[{"role":"user","content":"a"}],)"
                    R"("completion":[{"role":"assistant","content":""}],"label":true})",
                    Flaw::kEmptyAnswer, "\"completion\" is empty"},
-        FlawedCase{R"({"chosen":"a b","rejected":"c d"})", Flaw::kPromptsDiffer,
-                   "do not begin alike"},
+        FlawedCase{"TextsWithoutPrompt", R"({"chosen":"a b","rejected":"c d"})",
+                   Flaw::kPromptsDiffer, "do not begin alike"},
         FlawedCase{
+            "MessagesWithoutPrompt",
             R"({"chosen":[{"role":"user","content":"a"},{"role":"assistant","content":"x"}],)"
             R"("rejected":[{"role":"user","content":"b"},)"
             R"({"role":"assistant","content":"y"}]})",
             Flaw::kPromptsDiffer, "no message in common"},
-        FlawedCase{R"({"chosen":[{"role":"system","content":"s"},{"role":"user","content":"a"},)"
+        FlawedCase{"OtherLastQuestion",
+                   R"({"chosen":[{"role":"system","content":"s"},{"role":"user","content":"a"},)"
                    R"({"role":"assistant","content":"x"}],)"
                    R"("rejected":[{"role":"system","content":"s"},{"role":"user","content":"b"},)"
                    R"({"role":"assistant","content":"y"}]})",
                    Flaw::kPromptsDiffer, "two prompts"},
-        FlawedCase{R"({"prompt":"a",)"
+        FlawedCase{"PromptBesideMessages",
+                   R"({"prompt":"a",)"
                    R"("chosen":[{"role":"user","content":"a"},{"role":"assistant","content":"x"}],)"
                    R"("rejected":[{"role":"user","content":"b"},)"
                    R"({"role":"assistant","content":"y"}]})",
-                   Flaw::kPromptsDiffer, "two prompts"}));
+                   Flaw::kPromptsDiffer, "two prompts"}),
+    [](const auto& one) { return std::string(one.param.name); });
 
 TEST_F(AnswerRows, OverlongPairsAreDroppedAndCounted) {
   const std::string rows =

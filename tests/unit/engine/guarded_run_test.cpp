@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/interrupt.h"
+#include "checkpoint/checkpoints.h"
 #include "unit/engine/scripted_run.h"
 
 // Harm that is really done to runs: their losses are multiplied by NaN, infinity or a large number.
@@ -112,6 +113,23 @@ TEST(GuardedRun, RollsBackToTheLastScheduledCheckpointAndGoesOnBehindTheStep) {
   EXPECT_EQ(first_weight[52], first_weight[41]);
   EXPECT_NE(first_weight[32], first_weight[31]);
   run.checkpoints();
+}
+
+// Whatever else lies in the folder that it goes on in.
+TEST(GuardedRun, RollsBackToTheCheckpointOfAnotherFolderThatItWentOnFrom) {
+  ScriptedRun first;
+  ASSERT_EQ(first.train(options("rollback", 10, 10)), ExitCode::kDone);
+  const std::string from = checkpoint::folder_of_step(first.output(), 10).string();
+  for (const bool is_empty : {true, false}) {
+    ScriptedRun second;
+    if (!is_empty) ASSERT_EQ(second.train(options("rollback", 5, 5)), ExitCode::kDone);
+    second.script = [](ScriptedTrainer& trainer) {
+      trainer.loss_factors = {{13, kNaN}, {17, kNaN}};
+    };
+    ASSERT_EQ(second.train(options("rollback", 20, 15), /*resume=*/true, from), ExitCode::kDone);
+    EXPECT_EQ(second.metric("rolled_back_to"),
+              (std::map<std::int64_t, double>{{13, 10}, {17, 15}}));
+  }
 }
 
 TEST(GuardedRun, RetentionLeavesWhatARollbackNeeds) {

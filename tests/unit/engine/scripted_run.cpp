@@ -41,7 +41,8 @@ report::Metrics ScriptedTrainer::evaluate() {
                                session.options.eval.tokens_per_device_batch);
 }
 
-ExitCode ScriptedRun::train(const std::vector<std::string>& overrides, bool resume) const {
+ExitCode ScriptedRun::train(const std::vector<std::string>& overrides, bool resume,
+                            const std::string& from) const {
   const std::string rows = fixture("train/data/sft.jsonl").string();
   const std::string config = "model: {base: '" + fixture("train/_base").string() +
                              "'}\nadapter: " + adapter + "\ndata: {train: '" + rows + "', eval: '" +
@@ -55,7 +56,7 @@ ExitCode ScriptedRun::train(const std::vector<std::string>& overrides, bool resu
       {resume, "auto"});
   ScriptedTrainer trainer{session};
   script(trainer);
-  return engine::run_training(std::move(trainer), {resume, "auto"});
+  return engine::run_training(std::move(trainer), {resume, from});
 }
 
 std::string ScriptedRun::product() const {

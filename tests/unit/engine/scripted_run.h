@@ -31,7 +31,9 @@ struct ScriptedRun {
 
   std::filesystem::path output() const { return folder / "run"; }
   /// @param overrides as on the command line: "train.max_steps=20"
-  ExitCode train(const std::vector<std::string>& overrides, bool resume = false) const;
+  /// @param from where it resumes: see engine::ResumeRequest
+  ExitCode train(const std::vector<std::string>& overrides, bool resume = false,
+                 const std::string& from = "auto") const;
 
   /// Bytes of the product.
   std::string product() const;

@@ -201,7 +201,8 @@ INSTANTIATE_TEST_SUITE_P(Families, ModelParity, testing::ValuesIn([] {
                              if (test::has_fixture(std::string("models/") + name))
                                names.push_back(name);
                            return names;
-                         }()));
+                         }()),
+                         [](const auto& one) { return std::string(one.param); });
 
 }  // namespace
 }  // namespace hone::model

@@ -53,7 +53,8 @@ INSTANTIATE_TEST_SUITE_P(Heads, TokenDistributionOf, testing::ValuesIn([] {
                              if (test::has_fixture(std::string("models/") + name))
                                names.push_back(name);
                            return names;
-                         }()));
+                         }()),
+                         [](const auto& one) { return std::string(one.param); });
 
 }  // namespace
 }  // namespace hone::model

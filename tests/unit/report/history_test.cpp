@@ -85,6 +85,20 @@ TEST(RunPage, ShowsARunAndSpellsOutItsTexts) {
   EXPECT_TRUE(contains(page, "loss over the steps"));
 }
 
+TEST(RunPage, SaysInWhatUnitItsFiguresAre) {
+  const RunFolder folder(
+      "{\"step\":1,\"loss\":2.5,\"activations_peak_bytes\":1048576,\"mfu\":0.5,"
+      "\"time_forward_s\":0.25,\"rewards/chosen\":1}\n",
+      R"({"status":"done","memory":{"moments_bytes":3145728},"matrix_peak_flops":2e9,
+          "data":{"rows":1234,"tokens":56789,"trained_share":0.25}})");
+  const std::string page = run_page({folder.read()});
+  for (const char* text : {"MiB, by step", "%, by step", "<b>time by phase</b>", "s, by step",
+                           "<b>rewards/chosen</b>", "<td>3.00 MiB</td>", "<td>2 GFLOP/s</td>",
+                           "<td>1,234</td>", "<td>56,789</td>", "<td>25.0 %</td>"})
+    EXPECT_TRUE(contains(page, text)) << text;
+  EXPECT_FALSE(contains(page, "1048576"));
+}
+
 TEST(RunPage, ComparesRunsByWhatDiffers) {
   const RunFolder a("{\"step\":1,\"loss\":2.5}\n"), b("{\"step\":1,\"loss\":2}\n");
   b.write("config.resolved.yaml", "train:\n  seed: 2\ndata:\n  train: [a.jsonl, b.jsonl]\n");

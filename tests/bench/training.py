@@ -1,4 +1,4 @@
-"""What the benchmarks of adapters share: the four methods, one run of `hone train`, the record."""
+"""What benchmarks of training share: their arguments, one run of `hone train`, the record."""
 import argparse
 import datetime
 import json
@@ -8,21 +8,13 @@ import shutil
 import subprocess
 import sys
 
-METHODS = {
-    "lora": ["adapter.method=lora"],
-    "dora": ["adapter.method=dora"],
-    "qlora": ["adapter.method=lora", "model.quantization=nf4"],
-    "qdora": ["adapter.method=dora", "model.quantization=nf4"],
-}
-
 
 def parser_of(script):
     """The arguments that each benchmark has. @param script its docstring"""
     parser = argparse.ArgumentParser(description=script.splitlines()[0])
     parser.add_argument("--config", default="configs/sft/smollm2_extract.yaml")
-    parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument("--hone", default="build/hone")
-    parser.add_argument("--folder", default="/tmp/hone-bench-adapters")
+    parser.add_argument("--folder", default="/tmp/hone-bench-training")
     parser.add_argument("--out")
     parser.add_argument("override", nargs="*")
     return parser
@@ -40,11 +32,12 @@ def run(command):
                              - before.children_user - before.children_system)
 
 
-def train(arguments, method, *overrides):
-    """The run's folder, its run.json, its steps' metrics, and the processor's seconds."""
-    folder = pathlib.Path(arguments.folder) / method
+def train(arguments, name, *overrides):
+    """Trains in a folder of that name: the folder, run.json, the steps' metrics, the processor's
+    seconds."""
+    folder = pathlib.Path(arguments.folder) / name
     shutil.rmtree(folder, ignore_errors=True)
-    _, processor_s = run([arguments.hone, "train", arguments.config, "--quiet", *METHODS[method],
+    _, processor_s = run([arguments.hone, "train", arguments.config, "--quiet",
                           f"train.output_dir={folder}", *overrides, *arguments.override])
     metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     steps = [row for row in metrics if "loss" in row]
