@@ -67,10 +67,11 @@ HONE_INLINE void look_up(const std::uint8_t* bytes, std::int64_t count, const fl
 
 /// Elements [first, end) of one block, which need begin on no whole byte.
 template <class T>
-HONE_INLINE void four_bit_run(const PackedView& from, float scale, std::int64_t first,
+HONE_INLINE void four_bit_run(const PackedView& from, float zero, float scale, std::int64_t first,
                               std::int64_t end, T* out) {
   alignas(64) T table[kTable];  // else loads of it straddle cache lines on some stacks
-  for (std::int64_t i = 0; i < kTable / 2; ++i) table[i] = mapped_value<T>(from.map[i], scale);
+  for (std::int64_t i = 0; i < kTable / 2; ++i)
+    table[i] = mapped_value<T>(from.map[i], zero, scale);
   std::memcpy(table + kTable / 2, table, sizeof table / 2);
   if (first % 2 == 1) *out++ = table[four_bit_code(from.codes, first++)];
   const std::int64_t bytes = (end - first) / 2;
@@ -79,13 +80,14 @@ HONE_INLINE void four_bit_run(const PackedView& from, float scale, std::int64_t 
 }
 
 template <class T>
-HONE_INLINE void run(const PackedView& from, float scale, std::int64_t first, std::int64_t end,
-                     T* out) {
+HONE_INLINE void run(const PackedView& from, std::int64_t block, std::int64_t first,
+                     std::int64_t end, T* out) {
+  const float scale = block_scale(from.scales, block), zero = block_zero(from.zeros, block);
   if (from.kind == PackedCodes::kFourBit) {
-    four_bit_run(from, scale, first, end, out);
+    four_bit_run(from, zero, scale, first, end, out);
   } else if (from.kind == PackedCodes::kEightBit) {
     for (std::int64_t i = first; i < end; ++i)
-      out[i - first] = mapped_value<T>(from.map[from.codes[i]], scale);
+      out[i - first] = mapped_value<T>(from.map[from.codes[i]], zero, scale);
   } else {
     const auto* const integers = reinterpret_cast<const std::int8_t*>(from.codes);
     for (std::int64_t i = first; i < end; ++i)
@@ -106,7 +108,7 @@ HONE_INLINE void cpu_item(const Dequantize<T>& a, std::int64_t row) {
   while (at < end) {
     const std::int64_t block = at / a.from.blocksize;
     const std::int64_t stop = std::min(end, (block + 1) * a.from.blocksize);
-    run(a.from, block_scale(a.from.scales, block), at, stop, out);
+    run(a.from, block, at, stop, out);
     out += stop - at;
     at = stop;
   }
