@@ -3,7 +3,6 @@
 #include "base/error.h"
 
 namespace hone::adapters {
-namespace {
 
 void merge_linear(model::Linear& linear) {
   const Tensor weight = linear.adapter->merged_weight(linear);
@@ -26,8 +25,6 @@ void merge_ends(model::Decoder& decoder) {
   if (spec.num_labels == 0 && spec.tie_word_embeddings)
     spec.tie_word_embeddings = decoder.lm_head.equal(decoder.embed_tokens);
 }
-
-}  // namespace
 
 void merge(Adapter& adapter, model::Decoder& decoder) {
   const torch::NoGradGuard no_grad;

@@ -11,4 +11,8 @@ namespace hone::adapters {
 ///         base has none)
 void merge(Adapter& adapter, model::Decoder& decoder);
 
+/// The same for what is attached to one layer, and to the head and the embedding.
+void merge_linear(model::Linear& linear);
+void merge_ends(model::Decoder& decoder);
+
 }  // namespace hone::adapters

@@ -177,6 +177,10 @@ Trainable make_trainable(model::Decoder& decoder, const AdapterOptions& options,
     check_added_are_trained(decoder.spec, chosen, options.method);
   for (const model::WeightSlot& slot : model::weight_slots(decoder)) {
     if (some && chosen.count(slot.name) == 0) continue;
+    HONE_CHECK(ConfigError, slot.linear == nullptr || slot.linear->packed == nullptr,
+               "{}: is packed in the model's own files, and a quantised weight cannot be trained; "
+               "take adapter.method: lora (QLoRA), or the model as it was before",
+               slot.name);
     *slot.tensor = slot.tensor->to(start.master_dtype).clone().requires_grad_();
     trainable.parameters.push_back({slot.name, *slot.tensor, optim::takes_weight_decay(slot.name)});
   }

@@ -62,8 +62,17 @@ void check_skipped(const std::vector<WeightSlot>& slots, const LoadOptions& opti
   check_patterns("model.quantization_skip", options.quantization_skip, names);
 }
 
-/// A matrix is packed from the numbers that are stored, not from what they are in another dtype.
+/// A matrix that the files hold packed stays so. Another is packed from the numbers that are
+/// stored, not from what they are in another dtype.
 void load_weight(const WeightReader& reader, const WeightSlot& slot, const LoadOptions& options) {
+  if (reader.is_packed(slot)) {
+    HONE_CHECK(ConfigError, options.quantization.format == quant::Format::kNone,
+               "model.quantization: {} is packed already, in the model's own files; leave it out",
+               slot.linear->name);
+    slot.linear->packed = std::make_shared<kernels::PackedMatrix>(
+        kernels::to_device(reader.read_packed(slot), options.device));
+    return;
+  }
   if (is_packed(slot, options))
     slot.linear->packed = std::make_shared<kernels::PackedMatrix>(kernels::to_device(
         quant::quantize(reader.read(slot, torch::kFloat32), options.quantization), options.device));

@@ -22,8 +22,10 @@ struct LoadOptions {
 };
 
 /// Loads a Hugging Face folder (config.json and safetensors, sharded or not) or a .gguf file, one
-/// tensor at a time, straight into the target dtype or its packed form.
-/// @throws ConfigError where `quantization_skip` names no layer
+/// tensor at a time, straight into the target dtype or its packed form. What a folder holds packed
+/// (bitsandbytes, compressed-tensors) stays packed.
+/// @throws ConfigError where `quantization_skip` names no layer, or where a model that is packed is
+///         to be packed
 /// @throws DataError naming together all weights that are missing, unexpected or of another shape,
 ///         or where a weight holds a value that is not finite in the target dtype
 Decoder load_decoder(const std::filesystem::path& model, const LoadOptions& options);
@@ -37,6 +39,12 @@ Spec load_spec(const std::filesystem::path& model, const RopeScalingOptions& rop
 /// @throws IoError; nothing half-written stays under a final name
 void save_decoder(Decoder& decoder, const std::filesystem::path& folder,
                   const std::filesystem::path& base, torch::Dtype dtype);
+
+/// The same with the matrices that are packed written as they are (packed_checkpoint.h), and a
+/// `quantization_config` that says so. All of them are packed by one recipe.
+/// @throws ConfigError where no checkpoint form holds them
+void save_packed_decoder(Decoder& decoder, const std::filesystem::path& folder,
+                         const std::filesystem::path& base, torch::Dtype dtype);
 
 /// SHA-256 over the files that hold the weights, in the order of their names.
 std::string hash_of_weights(const std::filesystem::path& model);

@@ -1,4 +1,5 @@
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -6,6 +7,7 @@
 #include "io/safetensors.h"
 #include "model/config_keys.h"
 #include "model/load.h"
+#include "model/packed_checkpoint.h"
 #include "model/rope_config.h"
 #include "model/score_head.h"
 #include "model/weights.h"
@@ -34,23 +36,10 @@ constexpr const char* kCompanions[] = {"generation_config.json",
                                        "vocab.json",
                                        "merges.txt"};
 
-}  // namespace
-
-void save_decoder(Decoder& decoder, const fs::path& folder, const fs::path& base,
-                  torch::Dtype dtype) {
-  make_folder(folder);
-  HostTensors tensors;
-  for (const WeightSlot& slot : weight_slots(decoder))
-    tensors.add(slot.name,
-                slot.linear ? dense_weight(*slot.linear, dtype) : slot.tensor->to(dtype));
-  io::write_safetensors(folder / "model.safetensors", tensors.views(), {{"format", "pt"}});
-
-  const bool from_folder = fs::is_directory(base);
-  if (from_folder)
-    for (const char* name : kCompanions)
-      if (fs::exists(base / name)) write_file_atomically(folder / name, read_file(base / name));
-  ordered_json config =
-      from_folder ? io::read_ordered_json(base / "config.json") : config_of(decoder.spec);
+/// What the config of a model that is written says beside its base's own.
+ordered_json config_for(const Decoder& decoder, const fs::path& base, torch::Dtype dtype) {
+  ordered_json config = fs::is_directory(base) ? io::read_ordered_json(base / "config.json")
+                                               : config_of(decoder.spec);
   if (decoder.spec.rope_is_overridden) write_rope(decoder.spec, config);
   write_score_head(decoder.spec, config);
   config.erase("torch_dtype");
@@ -58,8 +47,57 @@ void save_decoder(Decoder& decoder, const fs::path& folder, const fs::path& base
   config["vocab_size"] = decoder.spec.vocab_size;
   // A merge may have told the head and the embedding apart.
   config["tie_word_embeddings"] = decoder.spec.tie_word_embeddings;
-  // The config comes last: a folder that has it is whole.
+  config.erase("quantization_config");
+  return config;
+}
+
+/// The config comes last: a folder that has it is whole.
+void write_folder(const fs::path& folder, const fs::path& base, const HostTensors& tensors,
+                  const ordered_json& config) {
+  make_folder(folder);
+  io::write_safetensors(folder / "model.safetensors", tensors.views(), {{"format", "pt"}});
+  if (fs::is_directory(base))
+    for (const char* name : kCompanions)
+      if (fs::exists(base / name)) write_file_atomically(folder / name, read_file(base / name));
   write_file_atomically(folder / "config.json", config.dump(2) + "\n");
+}
+
+/// The module of a weight: its name without what stands behind the last dot.
+std::string module_of(const WeightSlot& slot) { return slot.name.substr(0, slot.name.rfind('.')); }
+
+}  // namespace
+
+void save_decoder(Decoder& decoder, const fs::path& folder, const fs::path& base,
+                  torch::Dtype dtype) {
+  HostTensors tensors;
+  for (const WeightSlot& slot : weight_slots(decoder))
+    tensors.add(slot.name,
+                slot.linear ? dense_weight(*slot.linear, dtype) : slot.tensor->to(dtype));
+  write_folder(folder, base, tensors, config_for(decoder, base, dtype));
+}
+
+void save_packed_decoder(Decoder& decoder, const fs::path& folder, const fs::path& base,
+                         torch::Dtype dtype) {
+  HostTensors tensors;
+  std::optional<quant::Recipe> recipe;
+  std::vector<std::string> unpacked;
+  for (const WeightSlot& slot : weight_slots(decoder)) {
+    if (slot.linear != nullptr && slot.linear->packed != nullptr) {
+      recipe = quant::recipe_of(*slot.linear->packed);
+      for (const auto& [name, tensor] : packed_tensors(*slot.linear->packed, dtype))
+        tensors.add(slot.linear->name + "." + name, tensor);
+      continue;
+    }
+    tensors.add(slot.name, slot.tensor->to(dtype));
+    if (slot.shape.size() == 2 && slot.tensor != &decoder.embed_tokens)
+      unpacked.push_back(module_of(slot));
+  }
+  HONE_CHECK(ConfigError, recipe, "no layer is left to be packed; nothing is written");
+  if (decoder.spec.num_labels == 0 && decoder.spec.tie_word_embeddings)
+    unpacked.push_back("lm_head");
+  ordered_json config = config_for(decoder, base, dtype);
+  config["quantization_config"] = packed_config(*recipe, unpacked, dtype);
+  write_folder(folder, base, tensors, config);
 }
 
 }  // namespace hone::model

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "model/load.h"
+#include "model/packed_checkpoint.h"
 
 namespace hone::model {
 namespace {
@@ -139,8 +140,13 @@ Shape WeightReader::stored_shape(const WeightSlot& slot, const Spec& spec) const
 
 void WeightReader::check(const std::vector<WeightSlot>& slots, const Spec& spec) const {
   Misfits misfits;
-  std::set<std::string_view> known;
+  std::set<std::string, std::less<>> known;
   for (const WeightSlot& slot : slots) {
+    if (is_packed(slot)) {
+      for (std::string& name : packed_names(*safetensors_, slot.linear->name))
+        known.insert(std::move(name));
+      continue;
+    }
     if (!known.insert(name_of(slot)).second) continue;  // experts of one tensor
     const std::optional<Stored> stored = find(slot);
     const Shape expected = stored_shape(slot, spec);
@@ -155,6 +161,15 @@ void WeightReader::check(const std::vector<WeightSlot>& slots, const Spec& spec)
   for (const std::string_view name : names())
     if (known.count(name) == 0 && !is_redundant(name, spec)) misfits.unexpected(std::string(name));
   misfits.refuse_if_any(model_);
+}
+
+bool WeightReader::is_packed(const WeightSlot& slot) const {
+  return safetensors_ && slot.linear != nullptr &&
+         !packed_names(*safetensors_, slot.linear->name).empty();
+}
+
+kernels::PackedMatrix WeightReader::read_packed(const WeightSlot& slot) const {
+  return model::read_packed(*safetensors_, slot.linear->name, slot.shape[0], slot.shape[1]);
 }
 
 std::string WeightReader::stored_type(const WeightSlot& slot) const {

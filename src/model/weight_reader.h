@@ -7,6 +7,7 @@
 
 #include "io/gguf.h"
 #include "io/safetensors.h"
+#include "kernels/packed/packed.h"
 #include "model/weights.h"
 
 namespace hone::model {
@@ -30,6 +31,11 @@ class WeightReader {
 
   /// "bf16", "fp32", "q4_1": what a weight is stored as. To be called after check().
   std::string stored_type(const WeightSlot& slot) const;
+
+  /// True where the files hold a layer's matrix packed (packed_checkpoint.h).
+  bool is_packed(const WeightSlot& slot) const;
+  /// Such a matrix, on the CPU. To be called after check(). @throws DataError
+  kernels::PackedMatrix read_packed(const WeightSlot& slot) const;
 
   /// One weight, as Hugging Face lays it out, on the CPU. To be called after check().
   /// @throws DataError where a value is not finite in `dtype`

@@ -6,7 +6,7 @@
 
 namespace hone::quant {
 
-MatrixError error_of(const at::Tensor& exact, const at::Tensor& kept) {
+MatrixError error_of(const at::Tensor& exact, const at::Tensor& kept, double sigma) {
   HONE_CHECK(ShapeError, exact.sizes() == kept.sizes(), "error_of: two sizes of matrices");
   if (exact.numel() == 0) return {};
   const torch::Tensor numbers = exact.to(torch::kFloat64);
@@ -17,7 +17,8 @@ MatrixError error_of(const at::Tensor& exact, const at::Tensor& kept) {
   return {.largest = difference.max().item<double>(),
           .mean = difference.mean().item<double>(),
           .relative = lost == 0 ? 0 : lost / norm,
-          .outliers = centred.gt(6 * deviation).sum().item<std::int64_t>()};
+          .outliers = centred.gt(sigma * deviation).sum().item<std::int64_t>(),
+          .count = exact.numel()};
 }
 
 }  // namespace hone::quant

@@ -100,6 +100,18 @@ const at::Tensor& dynamic_map() {
   return map;
 }
 
+const at::Tensor& integer_map(Format format) {
+  static const at::Tensor four = torch::arange(-8, 8, torch::kFloat32),
+                          eight = torch::arange(-128, 128, torch::kFloat32);
+  HONE_ASSERT(is_integer_group(format));
+  return format == Format::kInt4 ? four : eight;
+}
+
+const at::Tensor& map_of(Format format) {
+  if (format == Format::kInt8Blockwise) return dynamic_map();
+  return is_integer_group(format) ? integer_map(format) : four_bit_map(format);
+}
+
 const std::vector<std::uint8_t>& dynamic_bins() {
   static const std::vector<std::uint8_t> bins = make_dynamic_bins();
   return bins;

@@ -28,6 +28,12 @@ const Levels& four_bit_levels(Format format);
 /// @source arXiv:1511.04561; arXiv:2110.02861, section 2.1
 const at::Tensor& dynamic_map();
 
+/// The integers that the codes of kInt4 and kInt8Group stand for, from the least. [16] or [256] f32
+const at::Tensor& integer_map(Format format);
+
+/// The map of any format that has one: all but kNone and kInt8.
+const at::Tensor& map_of(Format format);
+
 /// The nearest of these codes for the middle of each of 65,536 bins of [−1, 1], as bitsandbytes'
 /// CPU library rounds to them. [65536]
 const std::vector<std::uint8_t>& dynamic_bins();

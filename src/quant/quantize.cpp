@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "kernels/launch.h"
 #include "kernels/quantize/arithmetic.h"
+#include "quant/integer_groups.h"
 #include "quant/maps.h"
 
 namespace hone::quant {
@@ -92,7 +93,7 @@ void pack_rows(const Tensor& x, PackedMatrix& matrix) {
 }
 
 void check(const Tensor& weight, const Recipe& recipe) {
-  HONE_CHECK(ShapeError, weight.dim() == 2 && weight.is_cpu(),
+  HONE_CHECK(ShapeError, weight.dim() == 2 && (weight.is_cpu() || is_integer_group(recipe.format)),
              "quantize: takes a matrix on the CPU, got {} axes on {}", weight.dim(),
              weight.device().str());
   const std::int64_t size = recipe.blocksize;
@@ -131,6 +132,9 @@ PackedMatrix quantize(const Tensor& weight, const Recipe& recipe) {
       matrix.map = dynamic_map();
       return matrix;
     }
+    case Format::kInt4:
+    case Format::kInt8Group:
+      return pack_groups(x, recipe);
     case Format::kNone:
       break;
   }

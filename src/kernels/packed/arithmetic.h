@@ -22,6 +22,7 @@ struct PackedView {
   const std::uint8_t* codes;
   const float* map;  // [16] or [256], null for kInt8
   BlockScales scales;
+  const float* zeros;      // one a block, or null: 0
   std::int64_t blocksize;  // elements, counted along the rows and on from row to row
   std::int64_t columns;
 };
@@ -57,10 +58,14 @@ HONE_HOST_DEVICE T stored(float value) {
   return narrow<T>(static_cast<Wide<T>>(value));
 }
 
+HONE_HOST_DEVICE float block_zero(const float* zeros, std::int64_t block) {
+  return zeros ? zeros[block] : 0.0f;
+}
+
 /// The number that a code of a map stands for.
 template <class T>
-HONE_HOST_DEVICE T mapped_value(float code, float scale) {
-  return stored<T>(code * scale);
+HONE_HOST_DEVICE T mapped_value(float code, float zero, float scale) {
+  return stored<T>((code - zero) * scale);
 }
 
 /// The number that an integer of a row stands for; the constant is 1/127 as bitsandbytes has it.

@@ -76,12 +76,12 @@ HONE_INLINE void look_up(const std::uint8_t* bytes, std::int64_t count, const fl
 /// Elements [first, end) of one block, which need begin on no whole byte.
 /// @param map the 16 numbers of from.map, twice
 template <class T>
-HONE_INLINE void four_bit_run(const PackedView& from, const float* map, float scale,
+HONE_INLINE void four_bit_run(const PackedView& from, const float* map, float zero, float scale,
                               std::int64_t first, std::int64_t end, T* out) {
   // Aligned, else loads of it straddle cache lines on some stacks; and all of it written by one
   // loop, as a load of what two stores wrote would wait for both.
   alignas(64) T table[kTable];
-  for (std::int64_t i = 0; i < kTable; ++i) table[i] = mapped_value<T>(map[i], scale);
+  for (std::int64_t i = 0; i < kTable; ++i) table[i] = mapped_value<T>(map[i], zero, scale);
   if (first % 2 == 1) *out++ = table[four_bit_code(from.codes, first++)];
   const std::int64_t bytes = (end - first) / 2;
   look_up(from.codes + first / 2, bytes, table, out);
@@ -89,13 +89,14 @@ HONE_INLINE void four_bit_run(const PackedView& from, const float* map, float sc
 }
 
 template <class T>
-HONE_INLINE void run(const PackedView& from, const float* map, float scale, std::int64_t first,
-                     std::int64_t end, T* out) {
+HONE_INLINE void run(const PackedView& from, const float* map, std::int64_t block,
+                     std::int64_t first, std::int64_t end, T* out) {
+  const float scale = block_scale(from.scales, block), zero = block_zero(from.zeros, block);
   if (from.kind == PackedCodes::kFourBit) {
-    four_bit_run(from, map, scale, first, end, out);
+    four_bit_run(from, map, zero, scale, first, end, out);
   } else if (from.kind == PackedCodes::kEightBit) {
     for (std::int64_t i = first; i < end; ++i)
-      out[i - first] = mapped_value<T>(from.map[from.codes[i]], scale);
+      out[i - first] = mapped_value<T>(from.map[from.codes[i]], zero, scale);
   } else {
     const auto* const integers = reinterpret_cast<const std::int8_t*>(from.codes);
     for (std::int64_t i = first; i < end; ++i)
@@ -119,7 +120,7 @@ HONE_INLINE void cpu_item(const Dequantize<T>& a, std::int64_t row) {
   while (at < end) {
     const std::int64_t block = at / a.from.blocksize;
     const std::int64_t stop = std::min(end, (block + 1) * a.from.blocksize);
-    run(a.from, map, block_scale(a.from.scales, block), at, stop, out);
+    run(a.from, map, block, at, stop, out);
     out += stop - at;
     at = stop;
   }

@@ -8,10 +8,12 @@ constexpr int kThreads = 256;
 
 template <class T>
 __device__ T value_at(const PackedView& from, std::int64_t i) {
-  const float scale = block_scale(from.scales, i / from.blocksize);
+  const std::int64_t block = i / from.blocksize;
+  const float scale = block_scale(from.scales, block), zero = block_zero(from.zeros, block);
   if (from.kind == PackedCodes::kFourBit)
-    return mapped_value<T>(from.map[four_bit_code(from.codes, i)], scale);
-  if (from.kind == PackedCodes::kEightBit) return mapped_value<T>(from.map[from.codes[i]], scale);
+    return mapped_value<T>(from.map[four_bit_code(from.codes, i)], zero, scale);
+  if (from.kind == PackedCodes::kEightBit)
+    return mapped_value<T>(from.map[from.codes[i]], zero, scale);
   return integer_value<T>(static_cast<std::int8_t>(from.codes[i]), scale);
 }
 

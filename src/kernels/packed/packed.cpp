@@ -29,6 +29,7 @@ PackedView view(const PackedMatrix& matrix) {
                      .nested_map = data<float>(matrix.nested_map),
                      .nested_absmax = data<float>(matrix.nested_absmax),
                      .offset = data<float>(matrix.offset)},
+          .zeros = data<float>(matrix.zeros),
           .blocksize = matrix.blocksize,
           .columns = matrix.columns};
 }
@@ -72,7 +73,7 @@ void check_factor(const char* op, const at::Tensor& factor, std::int64_t width,
 std::int64_t size_bytes(const PackedMatrix& matrix) {
   std::size_t bytes = 0;
   for (const at::Tensor* tensor :
-       {&matrix.codes, &matrix.absmax, &matrix.nested_absmax, &matrix.offset})
+       {&matrix.codes, &matrix.absmax, &matrix.nested_absmax, &matrix.offset, &matrix.zeros})
     if (tensor->defined()) bytes += tensor->nbytes();
   return static_cast<std::int64_t>(bytes);
 }
@@ -80,7 +81,7 @@ std::int64_t size_bytes(const PackedMatrix& matrix) {
 PackedMatrix to_device(const PackedMatrix& matrix, at::Device device) {
   PackedMatrix moved = matrix;
   for (at::Tensor* tensor : {&moved.codes, &moved.map, &moved.absmax, &moved.nested_map,
-                             &moved.nested_absmax, &moved.offset})
+                             &moved.nested_absmax, &moved.offset, &moved.zeros})
     if (tensor->defined()) *tensor = tensor->to(device);
   return moved;
 }

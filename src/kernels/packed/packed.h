@@ -8,7 +8,8 @@
 
 namespace hone::kernels {
 
-/// A matrix in 4 or 8 bits a number, as bitsandbytes lays it out. Elements are counted along the
+/// A matrix in 4 or 8 bits a number, as bitsandbytes lays it out, or as integers that go by group
+/// (then the map is these integers). Elements are counted along the
 /// rows and on from row to row; each block of `blocksize` of them shares a scale, so that a block
 /// may end in another row than it began. All tensors are contiguous and on one device.
 struct PackedMatrix {
@@ -20,6 +21,8 @@ struct PackedMatrix {
   at::Tensor absmax;  ///< one a block: f32, or u8 where the scales are packed again:
   at::Tensor nested_map, nested_absmax;  ///< f32 [256] and one for each 256 blocks
   at::Tensor offset;                     ///< f32 [1], added to every scale
+  /// f32, one a block: what is taken from a code's number before it is scaled; undefined: nothing
+  at::Tensor zeros;
 };
 
 /// Bytes that the matrix keeps; the maps, which all matrices share, are not counted.
