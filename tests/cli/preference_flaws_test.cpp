@@ -41,7 +41,13 @@ class PairFlaws : public testing::TestWithParam<const char*> {
   std::filesystem::path model_ = test::write_text_model(run_.folder, "model");
 };
 
-const json kGood = {{"prompt", "say "}, {"chosen", "one."}, {"rejected", "two, no."}};
+const json kGood = {{"prompt", "say"}, {"chosen", " one."}, {"rejected", " two, no."}};
+
+std::string words(int count) {
+  std::string text;
+  for (int i = 0; i < count; ++i) text += " word";
+  return text;
+}
 
 // The prompt is what both begin with; these begin with nothing.
 TEST_P(PairFlaws, DifferentPromptsAreRefusedOrDroppedAndCounted) {
@@ -77,9 +83,9 @@ TEST_P(PairFlaws, DifferentPromptsAreRefusedOrDroppedAndCounted) {
 
 TEST_P(PairFlaws, EqualAndEmptyAnswersAreRefusedOrDroppedAndCounted) {
   const std::vector<std::pair<json, const char*>> flawed = {
-      {{{"prompt", "say "}, {"chosen", "one"}, {"rejected", "one"}}, "rows_equal_answers"},
-      {{{"prompt", "say "}, {"chosen", " \n"}, {"rejected", "one"}}, "rows_empty_answer"},
-      {{{"prompt", "say "}, {"chosen", "one"}, {"rejected", ""}}, "rows_empty_answer"}};
+      {{{"prompt", "say"}, {"chosen", " one"}, {"rejected", " one"}}, "rows_equal_answers"},
+      {{{"prompt", "say"}, {"chosen", " \n"}, {"rejected", " one"}}, "rows_empty_answer"},
+      {{{"prompt", "say"}, {"chosen", " one"}, {"rejected", ""}}, "rows_empty_answer"}};
   for (const auto& [bad, counted] : flawed) {
     const Finished refused = with("train", {kGood, bad});
     EXPECT_EQ(refused.exit_code, 2) << bad << refused.err;
@@ -93,10 +99,10 @@ TEST_P(PairFlaws, EqualAndEmptyAnswersAreRefusedOrDroppedAndCounted) {
 
 TEST_P(PairFlaws, OverlongPairsFollowTheirPolicy) {
   json longer = kGood, alike = kGood;
-  longer["rejected"] = "two " + std::string(400, '.');
+  longer["rejected"] = words(60);
   // Told apart by what lies beyond the limit alone.
-  alike["chosen"] = std::string(400, 'x') + "a";
-  alike["rejected"] = std::string(400, 'x') + "b";
+  alike["chosen"] = words(60) + " a";
+  alike["rejected"] = words(60) + " b";
   const std::vector<std::string> limit = {"data.max_length=40"};
   const auto policy = [&](const char* name) {
     return std::vector<std::string>{limit[0], std::string("data.overlong=") + name};

@@ -23,14 +23,15 @@ std::vector<std::string> sharing(const std::string& choice, const std::vector<st
   return options;
 }
 
-/// Log-probabilities are sums of some 50 nats in fp32, and rewards small differences of them.
+/// Log-probabilities are sums of some 50 nats in fp32, and rewards small differences of them; which
+/// answer of a pair is ahead is up to rounding where the policy has not moved yet.
 void expect_same(const std::vector<json>& got, const std::vector<json>& want,
                  const std::string& prefix = "") {
   ASSERT_EQ(got.size(), want.size());
   for (std::size_t i = 0; i < got.size(); ++i)
     for (const char* key :
-         {"loss", "rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies",
-          "logps/chosen", "logps/rejected", "kl", "drift", "margin_per_token", "entropy"}) {
+         {"loss", "rewards/chosen", "rewards/rejected", "rewards/margins", "logps/chosen",
+          "logps/rejected", "kl", "drift", "margin_per_token", "entropy"}) {
       const double x = got[i].at(prefix + key), y = want[i].at(prefix + key);
       EXPECT_NEAR(x, y, 1e-5 * std::max(1.0, std::abs(y))) << prefix << key << " of " << i + 1;
     }
@@ -162,7 +163,8 @@ TEST(DpoPrefixSharing, IsRefusedWhereNoiseTellsDocumentsApart) {
       run_hone(run.train(sharing("always", {"train.neftune_noise_alpha=5"})));
   EXPECT_EQ(refused.exit_code, 2);
   EXPECT_TRUE(test::contains(refused.err, "prefix_sharing: always"));
-  EXPECT_EQ(run_hone(run.train(sharing("auto", {"train.neftune_noise_alpha=5"}))).exit_code, 0);
+  const TinyRun by_itself(kLora);
+  steps_of(by_itself, sharing("auto", {"train.neftune_noise_alpha=5"}));
 }
 
 }  // namespace

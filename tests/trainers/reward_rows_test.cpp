@@ -3,6 +3,7 @@
 #include <cmath>
 #include <optional>
 
+#include "base/error.h"
 #include "model/load.h"
 #include "support/text_model.h"
 #include "tokenizer/tokenizer.h"
