@@ -61,7 +61,7 @@ TEST(StepRecord, SaysWhereTimeAndMemoryWent) {
   EXPECT_GT(record["mfu"], 0);
   const std::string page = read_file(run.output() / "report.html");
   for (const char* part :
-       {"seconds by phase", "activations, at most", "waiting for rows", "of the matrix peak"})
+       {"time by phase", "activations, at most", "waiting for rows", "of the matrix peak"})
     EXPECT_TRUE(contains(page, part));
 }
 
