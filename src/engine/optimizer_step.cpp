@@ -69,6 +69,9 @@ StepReport optimizer_step(Session& session, std::int64_t step, const datasets::S
   adapters::DropoutState& dropout = *session.trainable.dropout;
   dropout.training = true;
   dropout.step = static_cast<std::uint64_t>(step);
+  if (session.qat) session.qat->begin_step(step);
+  // The probe tries what the run will come to.
+  if (session.qat && step == kProbeStep) session.qat->is_active = true;
   for (const datasets::Batch& micro_batch : rows.micro_batches) {
     dropout.first_row = static_cast<std::uint64_t>(report.tokens);
     report.loss += backward_of(micro_batch, session, step, loss_of, share_prompts);
@@ -81,6 +84,7 @@ StepReport optimizer_step(Session& session, std::int64_t step, const datasets::S
 
   if (step == kProbeStep) {
     session.optimizer.zero_grad();
+    if (session.qat) session.qat->begin_step(session.progress.step);
     return report;
   }
 

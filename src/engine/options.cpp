@@ -63,6 +63,13 @@ void check_base_is_frozen(const RunOptions& options, Problems& problems) {
                  "the model as it is");
 }
 
+void check_fake_quantization(const RunOptions& options, Problems& problems) {
+  if (options.qat.is_on() && options.adapter.lora_dropout > 0)
+    problems.add("adapter.lora_dropout",
+                 "drops parts of an adapter's input, and qat.format packs the adapter and its base "
+                 "as one weight; set it to 0");
+}
+
 void check_head(const RunOptions& options, Problems& problems) {
   if (options.model.num_labels > 0 && options.train.method != "reward")
     problems.add("model.num_labels",
@@ -204,15 +211,27 @@ const Table<TrainOptions>& TrainOptions::table() {
 const Table<RunOptions>& RunOptions::table() {
   static const Table<RunOptions> table(
       "", "A hone config.",
-      {section(&RunOptions::model), section(&RunOptions::adapter), section(&RunOptions::data),
-       section(&RunOptions::train), section(&RunOptions::dpo), section(&RunOptions::kto),
-       section(&RunOptions::orpo), section(&RunOptions::reward), section(&RunOptions::optim),
-       section(&RunOptions::schedule), section(&RunOptions::eval), section(&RunOptions::checkpoint),
-       section(&RunOptions::guard), section(&RunOptions::report),
+      {section(&RunOptions::model),
+       section(&RunOptions::adapter),
+       section(&RunOptions::data),
+       section(&RunOptions::train),
+       section(&RunOptions::dpo),
+       section(&RunOptions::kto),
+       section(&RunOptions::orpo),
+       section(&RunOptions::reward),
+       section(&RunOptions::optim),
+       section(&RunOptions::schedule),
+       section(&RunOptions::eval),
+       section(&RunOptions::checkpoint),
+       section(&RunOptions::guard),
+       section(&RunOptions::report),
+       section(&RunOptions::qat),
        check<RunOptions>("A rollback has a checkpoint to go back to.", check_rollback),
        check<RunOptions>("What evaluations decide has evaluations during the run.",
                          check_evaluations),
        check<RunOptions>("A quantised model is trained through an adapter.", check_base_is_frozen),
+       check<RunOptions>("Fake quantisation packs an adapter with its base.",
+                         check_fake_quantization),
        check<RunOptions>("Only reward models have a head of scores.", check_head)});
   return table;
 }

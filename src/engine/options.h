@@ -11,6 +11,7 @@
 #include "datasets/options.h"
 #include "engine/guard.h"
 #include "engine/preference_options.h"
+#include "engine/qat_options.h"
 #include "eval/options.h"
 #include "model/rope_options.h"
 #include "optim/options.h"
@@ -69,6 +70,7 @@ struct RunOptions {
   KtoOptions kto;
   OrpoOptions orpo;
   RewardOptions reward;
+  QatOptions qat;
   optim::OptimOptions optim;
   optim::ScheduleOptions schedule;
   eval::EvalOptions eval;

@@ -17,8 +17,13 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 /// What hone writes into a run's folder; nothing else there is ever touched.
-constexpr const char* kOwnEntries[] = {"config.resolved.yaml", "metrics.jsonl", "run.json",
-                                       "checkpoints",          "adapter",       "model"};
+constexpr const char* kOwnEntries[] = {"config.resolved.yaml",
+                                       "metrics.jsonl",
+                                       "run.json",
+                                       "checkpoints",
+                                       "adapter",
+                                       "model",
+                                       "quantized"};
 
 bool holds_a_run(const fs::path& folder) {
   for (const char* name : kOwnEntries)
@@ -88,6 +93,9 @@ json identity_of(const RunOptions& options, const std::string& base_sha256,
   if (const quant::Recipe recipe = load_options(options.model, {}).quantization;
       recipe.format != quant::Format::kNone)
     identity["model.quantization"] = quant::describe(recipe);
+  if (options.qat.is_on())
+    identity["qat"] = {quant::describe(options.qat.recipe()), options.qat.skip,
+                       options.qat.fake_quant_after_n_steps};
   if (const std::string mixture = datasets::mixture_text(options.data); !mixture.empty())
     identity["data.mixture"] = mixture;
   for (const tokenizer::NewToken& token : added_tokens(options.model))

@@ -3,6 +3,7 @@
 #include "engine/base_model.h"
 #include "engine/neftune.h"
 #include "engine/preference_options.h"
+#include "engine/qat.h"
 #include "engine/recomputation.h"
 #include "engine/run_data.h"
 #include "engine/run_folder.h"
@@ -33,6 +34,7 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
                                        {.added_ids = base.text.added_ids(),
                                         .total_steps = steps,
                                         .seed = static_cast<std::uint64_t>(options.train.seed)});
+  auto qat = add_fake_quantization(decoder, options.qat, trainable.parameters, steps);
   decoder.recomputation =
       make_recomputation(options.train, decoder.layers.size(), trainable.dropout);
   add_neftune(decoder, options.train.neftune_noise_alpha, trainable.dropout);
@@ -53,7 +55,8 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
           .extremes = extremes,
           .progress = RunState(options),
           .base_sha256 = std::async(std::launch::async, model::hash_of_weights, base.path).share(),
-          .lineage = lineage_of_run(options, placement, base.text, std::move(data.inputs))};
+          .lineage = lineage_of_run(options, placement, base.text, std::move(data.inputs)),
+          .qat = std::move(qat)};
 }
 
 nlohmann::json Session::identity() const {
