@@ -155,6 +155,9 @@ StepReport optimizer_step(Session& session, std::int64_t step, const datasets::S
   dropout.training = true;
   dropout.step = static_cast<std::uint64_t>(step);
   dropout.first_row = 0;
+  if (session.qat) session.qat->begin_step(step);
+  // The probe tries what the run will come to.
+  if (session.qat && step == kProbeStep) session.qat->is_active = true;
   const auto early = steps_in_backward(session, step);
   for (std::size_t i = 0; i < rows.micro_batches.size(); ++i) {
     const datasets::Batch& micro_batch = rows.micro_batches[i];
@@ -173,6 +176,7 @@ StepReport optimizer_step(Session& session, std::int64_t step, const datasets::S
 
   if (step == kProbeStep) {
     session.optimizer.zero_grad();
+    if (session.qat) session.qat->begin_step(session.progress.step);
     return report;
   }
 

@@ -116,6 +116,13 @@ void check_step_in_backward(const RunOptions& options, Problems& problems) {
          "has to train the model's weights (full, partial): an adapter's gradients are small");
 }
 
+void check_fake_quantization(const RunOptions& options, Problems& problems) {
+  if (options.qat.is_on() && options.adapter.lora_dropout > 0)
+    problems.add("adapter.lora_dropout",
+                 "drops parts of an adapter's input, and qat.format packs the adapter and its base "
+                 "as one weight; set it to 0");
+}
+
 void check_head(const RunOptions& options, Problems& problems) {
   if (options.model.num_labels > 0 && options.train.method != "reward")
     problems.add("model.num_labels",
@@ -283,6 +290,7 @@ const Table<RunOptions>& RunOptions::table() {
        section(&RunOptions::guard),
        section(&RunOptions::distributed),
        section(&RunOptions::report),
+       section(&RunOptions::qat),
        check<RunOptions>("A rollback has a checkpoint to go back to.", check_rollback),
        check<RunOptions>("What evaluations decide has evaluations during the run.",
                          check_evaluations),
@@ -292,6 +300,8 @@ const Table<RunOptions>& RunOptions::table() {
        check<RunOptions>("pure_bf16 trains weights of the model.", check_masters),
        check<RunOptions>("optim.step_in_backward goes without what needs all gradients at once.",
                          check_step_in_backward),
+       check<RunOptions>("Fake quantisation packs an adapter with its base.",
+                         check_fake_quantization),
        check<RunOptions>("Only reward models have a head of scores.", check_head)});
   return table;
 }

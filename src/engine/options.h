@@ -12,6 +12,7 @@
 #include "distributed/options.h"
 #include "engine/guard.h"
 #include "engine/preference_options.h"
+#include "engine/qat_options.h"
 #include "eval/options.h"
 #include "model/rope_options.h"
 #include "optim/options.h"
@@ -71,6 +72,7 @@ struct RunOptions {
   KtoOptions kto;
   OrpoOptions orpo;
   RewardOptions reward;
+  QatOptions qat;
   optim::OptimOptions optim;
   optim::ScheduleOptions schedule;
   eval::EvalOptions eval;

@@ -17,9 +17,14 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 /// What hone writes into a run's folder; nothing else there is ever touched.
-constexpr const char* kOwnEntries[] = {
-    "config.resolved.yaml", "metrics.jsonl", "run.json", "checkpoints", "adapter",
-    "loftq_base",           "model"};
+constexpr const char* kOwnEntries[] = {"config.resolved.yaml",
+                                       "metrics.jsonl",
+                                       "run.json",
+                                       "checkpoints",
+                                       "adapter",
+                                       "loftq_base",
+                                       "model",
+                                       "quantized"};
 
 bool holds_a_run(const fs::path& folder) {
   for (const char* name : kOwnEntries)
@@ -90,6 +95,9 @@ json identity_of(const RunOptions& options, const std::string& base_sha256,
       recipe.format != quant::Format::kNone)
     identity["model.quantization"] = quant::describe(recipe);
   if (train.precision == "pure_bf16") identity["train.precision"] = train.precision;
+  if (options.qat.is_on())
+    identity["qat"] = {quant::describe(options.qat.recipe()), options.qat.skip,
+                       options.qat.fake_quant_after_n_steps};
   if (const std::string mixture = datasets::mixture_text(options.data); !mixture.empty())
     identity["data.mixture"] = mixture;
   for (const tokenizer::NewToken& token : added_tokens(options.model))

@@ -14,6 +14,7 @@
 #include "engine/load_options.h"
 #include "engine/probe.h"
 #include "engine/profile.h"
+#include "engine/qat.h"
 #include "engine/run_checkpoint.h"
 #include "engine/run_lineage.h"
 #include "engine/step_meter.h"
@@ -263,6 +264,7 @@ fs::path make_product(Session& session) {
                  session);
   }
   session.optimizer.take_averages();
+  if (session.qat) save_quantized(session);
   return save_product(session.trainable, session.decoder, options.train.output_dir,
                       resolve_model(options.model.base), session.text, session.origin());
 }
@@ -304,6 +306,7 @@ ExitCode run_training(const TrainingRun& run, const ResumeRequest& resume) {
   if (checkpoint) {
     load_checkpoint(*checkpoint, session);
     note_resumption(session.lineage, *checkpoint);
+    if (session.qat) session.qat->begin_step(session.progress.step);
     log::info("resume  after step {} from {}", session.progress.step, checkpoint->folder.string());
   }
   introduce(session);

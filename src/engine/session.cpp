@@ -4,6 +4,7 @@
 #include "engine/eva_pass.h"
 #include "engine/neftune.h"
 #include "engine/preference_options.h"
+#include "engine/qat.h"
 #include "engine/recomputation.h"
 #include "engine/relora_restart.h"
 #include "engine/run_data.h"
@@ -63,6 +64,7 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
                                         .base = base.path,
                                         .eva = eva ? &*eva : nullptr,
                                         .master_dtype = placement.master_dtype});
+  auto qat = add_fake_quantization(decoder, options.qat, trainable.parameters, steps);
   decoder.recomputation =
       make_recomputation(options.train, decoder.layers.size(), trainable.dropout);
   add_neftune(decoder, options.train.neftune_noise_alpha, trainable.dropout);
@@ -87,6 +89,7 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
           .progress = RunState(options, placement.compute_dtype == torch::kFloat16),
           .base_sha256 = std::async(std::launch::async, model::hash_of_weights, base.path).share(),
           .lineage = lineage_of_run(options, placement, base.text, std::move(data.inputs)),
+          .qat = std::move(qat),
           // Last of all: nobody waits here for one who still reads data or weights.
           .group = distributed::Group::join(place, options.distributed)};
 }

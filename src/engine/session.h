@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "adapters/fake_quantized.h"
 #include "config/load.h"
 #include "datasets/dataset.h"
 #include "datasets/step_feed.h"
@@ -49,6 +50,8 @@ struct Session {
   PhaseClock clock = {};
   std::shared_future<std::string> base_sha256;  ///< taken beside the first steps
   Lineage lineage;                              ///< but for the hash of its base
+  /// Null where the options ask for none.
+  std::shared_ptr<adapters::FakeQuantization> qat = {};
   distributed::Group group = {};                ///< the processes that take its steps together
 
   /// See identity_of(). Waits for base_sha256.
