@@ -121,6 +121,9 @@ void check_fake_quantization(const RunOptions& options, Problems& problems) {
     problems.add("adapter.lora_dropout",
                  "drops parts of an adapter's input, and qat.format packs the adapter and its base "
                  "as one weight; set it to 0");
+  if (options.qat.is_on() && options.adapter.relora_steps > 0)
+    problems.add("adapter.relora_steps",
+                 "merges into a base that qat.format packs anew in each step; take one of the two");
 }
 
 void check_head(const RunOptions& options, Problems& problems) {
