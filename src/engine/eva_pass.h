@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "adapters/eva.h"
+#include "datasets/dataset.h"
 #include "datasets/sampler.h"
 #include "engine/options.h"
 #include "engine/run_folder.h"
