@@ -18,7 +18,7 @@ bool compares_pairs(const std::vector<std::string>& loss_type);
 /// whole.
 struct StepSlopes {
   double loss = 0;
-  std::vector<Tensor> slopes_D;  ///< of each micro-batch, a number for each document
+  std::vector<Tensor> slopes_D = {};  ///< of each micro-batch, a number for each document
 
   /// @param policy_D the micro-batch's log-probabilities; gradient flows
   /// @return scalar: an equal part of the loss, with the gradient Σ slope · d log π
