@@ -33,7 +33,7 @@ TEST(Interrupt, IsForgottenWithItsGuard) {
 TEST(Interrupt, WaitsForAPartThatMustNotBeLeft) {
   const InterruptGuard guard;
   {
-    const UninterruptedPart part;
+    const InterruptHold part;
     std::raise(SIGTERM);
     EXPECT_NO_THROW(leave_if_interrupted());
     EXPECT_EQ(interrupt_requested(), SIGTERM);

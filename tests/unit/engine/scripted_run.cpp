@@ -53,7 +53,7 @@ ExitCode ScriptedRun::train(const std::vector<std::string>& overrides, bool resu
       config::load<engine::RunOptions>(folder.write("config.yaml", config), overrides);
   engine::Session session = engine::open_session(
       loaded, engine::place("cpu", loaded.options.train.precision, loaded.options.model.dtype),
-      {resume, "auto"});
+      {resume, from});
   ScriptedTrainer trainer{session};
   script(trainer);
   return engine::run_training(std::move(trainer), {resume, from});
