@@ -74,7 +74,10 @@ TEST(FakeQuantized, GradientsGoStraightThroughButWhereNumbersAreCut) {
     Tensor expected = g.t().mm(x.detach());
     if (quant::is_integer_group(recipe.format)) {
       const Tensor cut = quant::places_cut(layer.weight.detach(), packed);
-      EXPECT_GT(cut.numel(), 0) << quant::describe(recipe);
+      // With a zero point both ends are in reach, but for rounding.
+      if (recipe.symmetric) {
+        EXPECT_GT(cut.numel(), 0) << quant::describe(recipe);
+      }
       expected.view({-1}).index_fill_(0, cut, 0);
     }
     EXPECT_TRUE(at::allclose(layer.weight.grad(), expected, 1e-6, 1e-7)) << quant::describe(recipe);
