@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <memory>
 #include <utility>
 
 #include "base/hash.h"
@@ -203,10 +204,8 @@ bool conclude_step(Underway& now) {
 }
 
 /// Ranks that share a step take it whole: none may leave the others in the middle of it.
-std::optional<InterruptHold> hold_for(const distributed::Group& group) {
-  std::optional<InterruptHold> hold;
-  if (!group.is_alone()) hold.emplace();
-  return hold;
+std::unique_ptr<InterruptHold> hold_for(const distributed::Group& group) {
+  return group.is_alone() ? nullptr : std::make_unique<InterruptHold>();
 }
 
 void take_step(Underway& now) {
