@@ -101,6 +101,10 @@ std::vector<std::string> describe_changes(const RowCounts& counts) {
     lines.push_back(fmt::format("{} of {} rows {} are left out; the first: {}", count.rows,
                                 counts.read, kFlawNames[flaw], count.first));
   }
+  if (counts.dropped_overlong > 0)
+    lines.push_back(
+        fmt::format("{} of {} rows are too long and are left out; the longest has {} tokens",
+                    counts.dropped_overlong, counts.read, counts.longest));
   return lines;
 }
 

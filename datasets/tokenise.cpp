@@ -322,18 +322,11 @@ class Collector {
                "Raise data.max_length, or set data.overlong to truncate",
                fmt::join(files, ", "), counts_.read, limit, counts_.longest);
     HONE_CHECK(DataError, kept_ > 0, "{}: none of the {} rows is left:\n{}", fmt::join(files, ", "),
-               counts_.read, fmt::join(describe_left_out(), "\n"));
+               counts_.read, fmt::join(describe_changes(counts_), "\n"));
     return counts_;
   }
 
  private:
-  std::vector<std::string> describe_left_out() const {
-    std::vector<std::string> lines = describe_changes(counts_);
-    if (counts_.dropped_overlong > 0)
-      lines.push_back(fmt::format("{} rows are too long", counts_.dropped_overlong));
-    return lines;
-  }
-
   void refuse_bad_rows() const {
     if (problems_.empty()) return;
     const bool stopped = problems_.size() >= kMaxBadRows;

@@ -179,7 +179,7 @@ EvaStart EvaSearch::start() const {
   for (const Module& module : modules_) {
     if (module.rank == 0) continue;
     const IncrementalPca& pca = inputs_[*module.input].pca;
-    Tensor a = pca.directions().narrow(0, 0, module.rank).clone();
+    Tensor a = pca.directions().narrow(0, 0, module.rank).clone(at::MemoryFormat::Contiguous);
     if (options_.whiten)
       a.div_(pca.singular_values().narrow(0, 0, module.rank).sqrt().unsqueeze(1));
     start[module.site.name] = a;

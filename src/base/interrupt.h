@@ -21,8 +21,8 @@ class InterruptGuard {
   InterruptGuard& operator=(const InterruptGuard&) = delete;
 };
 
-/// While it lives, leave_if_interrupted() lets everything go on: for what has to be done whole, as a
-/// step that several processes take together. The signal is still noted, and left for afterwards.
+/// While it lives, leave_if_interrupted() lets everything go on: for what has to be done whole, as
+/// a step that several processes take together. The signal is still noted, and left for afterwards.
 class InterruptHold {
  public:
   InterruptHold();

@@ -210,7 +210,8 @@ struct Source {
 };
 constexpr std::array kSources = {
     Source{"edited", rows_of_edit}, Source{"regenerations", rows_of_regenerations},
-    Source{"thumb", rows_of_thumb}, Source{"verdicts", rows_of_verdicts}};
+    Source{"thumb", rows_of_thumb}, Source{"verdicts", rows_of_verdicts},
+    Source{"answers", rows_of_answers}};
 
 const Source& source_of(const Row& row) {
   const auto has = [&](const Source& source) {

@@ -9,8 +9,8 @@ namespace hone::engine {
 void check_can_restart(const Trainable& trainable, const optim::Optimizer& optimizer,
                        const optim::OptimOptions& options);
 
-/// Before a step: the restart of ReLoRA that is due, and what the optimizer forgets by it: of each
-/// state of the adapter's matrices the share of the numbers that are smallest.
+/// Before a step: the restart of ReLoRA that is due, and what the optimizer forgets by it: of the
+/// adapter's matrices the share of the numbers whose first moment is smallest, in all moments.
 /// @source arXiv:2307.05695, section 3; magnitude pruning as Axolotl's relora_prune_ratio
 void restart_where_due(Session& session, std::int64_t step);
 

@@ -17,14 +17,9 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 /// What hone writes into a run's folder; nothing else there is ever touched.
-constexpr const char* kOwnEntries[] = {"config.resolved.yaml",
-                                       "metrics.jsonl",
-                                       "run.json",
-                                       "checkpoints",
-                                       "adapter",
-                                       "loftq_base",
-                                       "model",
-                                       "quantized"};
+constexpr const char* kOwnEntries[] = {
+    "config.resolved.yaml", "metrics.jsonl", "run.json", "checkpoints", "adapter",
+    "loftq_base",           "model",         "quantized"};
 
 bool holds_a_run(const fs::path& folder) {
   for (const char* name : kOwnEntries)

@@ -52,7 +52,7 @@ struct Session {
   Lineage lineage;                              ///< but for the hash of its base
   /// Null where the options ask for none.
   std::shared_ptr<adapters::FakeQuantization> qat = {};
-  distributed::Group group = {};                ///< the processes that take its steps together
+  distributed::Group group = {};  ///< the processes that take its steps together
 
   /// See identity_of(). Waits for base_sha256.
   nlohmann::json identity() const;

@@ -41,8 +41,8 @@ struct TrainingStart {
   std::vector<std::int64_t> added_ids;  ///< tokens that were added to the base: they are trained
   std::int64_t total_steps = 0;
   std::uint64_t seed = 0;
-  std::filesystem::path base = {};          ///< the model's files, which LoftQ reads again
-  const adapters::EvaStart* eva = nullptr;  ///< where the adapter begins so
+  std::filesystem::path base = {};              ///< the model's files, which LoftQ reads again
+  const adapters::EvaStart* eva = nullptr;      ///< where the adapter begins so
   torch::Dtype master_dtype = torch::kFloat32;  ///< of the model's own weights; adapters' are fp32
 };
 

@@ -9,8 +9,9 @@ namespace {
 using test::run_hone;
 using test::TinyRun;
 
-void train(const TinyRun& run, const std::string& option) {
-  ASSERT_EQ(run_hone(run.train({"train.max_steps=3", "schedule.warmup_steps=0",
+/// Three steps, but for `option` the same of every run.
+void train(const TinyRun& run, const std::string& option = "data.shuffle=false") {
+  ASSERT_EQ(run_hone(run.train({"train.max_steps=3", "schedule.warmup_steps=0", "train.seed=1",
                                 "checkpoint.save_steps=1", "checkpoint.keep_last=0", option}))
                 .exit_code,
             0);
@@ -19,8 +20,8 @@ void train(const TinyRun& run, const std::string& option) {
 TEST(RunDifference, IsZeroOfTheSameRunAndTellsOthersApart) {
   const std::string adapter = "{method: lora, r: 4}";
   const TinyRun run(adapter), same(adapter), faster(adapter), shuffled(adapter);
-  train(run, "train.seed=1");
-  train(same, "train.seed=1");
+  train(run);
+  train(same);
   train(faster, "optim.learning_rate=2e-3");
   train(shuffled, "data.shuffle=true");
   const RunDifference none = difference(run.output(), same.output(), 1, 3);
@@ -39,8 +40,8 @@ TEST(RunDifference, IsZeroOfTheSameRunAndTellsOthersApart) {
 
 TEST(RunDifference, OfRunsThatCannotBeComparedIsRefused) {
   const TinyRun run("{method: lora, r: 4}"), wider("{method: lora, r: 8}");
-  train(run, "train.seed=1");
-  train(wider, "train.seed=1");
+  train(run);
+  train(wider);
   EXPECT_THROW(difference(run.output(), wider.output(), 1, 3), DataError);
   EXPECT_THROW(difference(run.output(), run.output(), 1, 4), DataError);
 }

@@ -1,6 +1,5 @@
 #include "trainers/orpo/answers.h"
 
-
 namespace hone::orpo {
 
 AnswerLogps answer_logps(const Tensor& logps_M, const engine::DeviceBatch& batch) {

@@ -62,6 +62,9 @@ TEST(IncrementalPca, IsExactInOneBatch) {
       (std::get<0>(pca.directions().max(1)) >= pca.directions().abs().amax(1)).all().item<bool>());
 }
 
+/// q_proj, k_proj and v_proj, which are given the same.
+constexpr int kLayersAtOnce = 3;
+
 /// What PEFT found: see make_eva.py.
 class EvaParity : public testing::TestWithParam<const char*> {
  protected:
@@ -129,7 +132,14 @@ TEST_P(EvaParity, FindsTheRanksAndDirectionsThatPeftFinds) {
     const Tensor of_ours = ours / ours.norm(2, 1, true), of_theirs = other / other.norm(2, 1, true);
     EXPECT_GT(overlap(of_ours, of_theirs), 0.98) << found.modules[i].site.name;
     EXPECT_GT((of_ours[0] * of_theirs[0]).sum().item<double>(), 0.99);
-    EXPECT_LT(test::relative_error(ours.norm(2, 1), other.norm(2, 1)), 1e-2);
+    // Singular values grow with the batches seen, which are not as many here as there.
+    const auto relative = [](const Tensor& norms) { return norms / norms[0]; };
+    // PEFT whitens in place, so that layers that share their input are whitened once for each.
+    const int times = found.modules[i].site.name.ends_with("down_proj") ? 1 : kLayersAtOnce;
+    // Directions that are not whitened have norm 1, whatever the power.
+    EXPECT_LT(test::relative_error(relative(ours.norm(2, 1)),
+                                   relative(other.norm(2, 1)).pow(1.0 / times)),
+              1e-2);
     EXPECT_EQ(found.modules[i].tensors.at("lora_B.weight").count_nonzero().item<int>(), 0);
   }
 }

@@ -103,6 +103,9 @@ TEST_P(AdapterParity, SavedFolderHoldsTheSameTensorsUnderTheSameNames) {
   for (const auto& [key, value] : original.items()) {
     if (key == "target_modules" || key == "base_model_name_or_path") continue;
     EXPECT_TRUE(config.contains(key)) << key;
+    // PEFT stores one factor where its CUDA extension is missing, whatever its config says; hone
+    // writes how many are there.
+    if (key == "boft_n_butterfly_factor") continue;
     EXPECT_EQ(config.value(key, nlohmann::json()), value) << key;
   }
   for (const auto& [key, value] : config.items()) EXPECT_TRUE(original.contains(key)) << key;

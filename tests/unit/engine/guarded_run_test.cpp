@@ -122,7 +122,9 @@ TEST(GuardedRun, RollsBackToTheCheckpointOfAnotherFolderThatItWentOnFrom) {
   const std::string from = checkpoint::folder_of_step(first.output(), 10).string();
   for (const bool is_empty : {true, false}) {
     ScriptedRun second;
-    if (!is_empty) ASSERT_EQ(second.train(options("rollback", 5, 5)), ExitCode::kDone);
+    if (!is_empty) {
+      ASSERT_EQ(second.train(options("rollback", 5, 5)), ExitCode::kDone);
+    }
     second.script = [](ScriptedTrainer& trainer) {
       trainer.loss_factors = {{13, kNaN}, {17, kNaN}};
     };

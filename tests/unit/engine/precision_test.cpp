@@ -261,11 +261,12 @@ TEST(StepInBackward, LetsGradientsGoAsTheyCome) {
     decoder.spec.layers.push_back(decoder.spec.layers[0]);
   }
   std::vector<optim::Parameter> parameters;
-  std::int64_t bytes = 0;
+  std::int64_t bytes = 0, largest = 0;
   for (const model::WeightSlot& slot : model::weight_slots(decoder)) {
     *slot.tensor = slot.tensor->clone().requires_grad_();
     parameters.push_back({slot.name, *slot.tensor});
     bytes += std::int64_t(slot.tensor->nbytes());
+    largest = std::max(largest, std::int64_t(slot.tensor->nbytes()));
   }
   auto options = config::parse<optim::OptimOptions>("{name: sgd}", "options").options;
   optim::Optimizer optimizer(parameters, options);
@@ -284,7 +285,8 @@ TEST(StepInBackward, LetsGradientsGoAsTheyCome) {
   RecordProperty("gradient_bytes", std::to_string(bytes));
   RecordProperty("peak_bytes", std::to_string(late));
   RecordProperty("peak_bytes_in_backward", std::to_string(early));
-  EXPECT_GT(double(late - early), 0.8 * double(bytes));
+  // One gradient is being made while one is being used.
+  EXPECT_GE(late - early, bytes - 2 * largest);
 }
 
 }  // namespace

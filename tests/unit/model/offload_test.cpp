@@ -37,8 +37,7 @@ Passed pass(const Tensor& x, const Tensor& weight) {
   const Piece layer = [weight](const Tensor& in) { return in.matmul(weight).tanh(); };
   const Tensor between = recomputed(layer, x, nothing_to_put_back);
   const Tensor end = recomputed(layer, between, nothing_to_put_back);
-  return {end.square().sum(),
-          between.storage().getWeakStorageImpl()};
+  return {end.square().sum(), between.storage().getWeakStorageImpl()};
 }
 
 TEST(Offload, GivesTheSameBitsAndLetsInputsGo) {

@@ -268,7 +268,9 @@ TEST(LossScale, StopsAtItsFloor) {
 }
 
 TEST(LossScale, NeverGrowsBeyondFp32) {
-  LossScale scale{.factor = 0x1p127, .finite_in_a_row = LossScale::kGrowthInterval - 1};
+  LossScale scale;
+  scale.factor = 0x1p127;
+  scale.finite_in_a_row = LossScale::kGrowthInterval - 1;
   scale.note_finite();
   EXPECT_EQ(scale.factor, 0x1p127);
 }
