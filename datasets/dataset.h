@@ -94,8 +94,8 @@ std::string content_hash(const std::vector<std::string>& file_hashes);
 /// A data set whose rows are in memory.
 Dataset in_memory(DatasetInfo info, std::vector<Example> examples);
 
-/// A line for each kind of change that a chat template made, and for each reason that rows were left
-/// out for: how many rows, and the first or the longest of them.
+/// A line for each kind of change that a chat template made, and for each reason that rows were
+/// left out for: how many rows, and the first or the longest of them.
 std::vector<std::string> describe_changes(const RowCounts& counts);
 
 /// One line that says how much there is and what was left out.
