@@ -13,13 +13,15 @@ std::vector<std::pair<const char*, Tensor>> parts_of(const kernels::PackedMatrix
   std::vector<std::pair<const char*, Tensor>> parts;
   for (const auto& [name, tensor] :
        {std::pair{".codes", matrix.codes}, std::pair{".absmax", matrix.absmax},
-        std::pair{".nested_absmax", matrix.nested_absmax}, std::pair{".offset", matrix.offset}})
+        std::pair{".nested_absmax", matrix.nested_absmax}, std::pair{".offset", matrix.offset},
+        std::pair{".zeros", matrix.zeros}})
     if (tensor.defined()) parts.emplace_back(name, tensor);
   return parts;
 }
 
 kernels::PackedMatrix copy_of(kernels::PackedMatrix matrix) {
-  for (Tensor* tensor : {&matrix.codes, &matrix.absmax, &matrix.nested_absmax, &matrix.offset})
+  for (Tensor* tensor :
+       {&matrix.codes, &matrix.absmax, &matrix.nested_absmax, &matrix.offset, &matrix.zeros})
     if (tensor->defined()) *tensor = tensor->clone();
   return matrix;
 }

@@ -126,7 +126,7 @@ void Reference::follow(const Trainable& policy, double alpha) {
   const torch::NoGradGuard no_grad;
   for (std::size_t i = 0; i < own_->parameters.size(); ++i) {
     Tensor own = own_->parameters[i].tensor;
-    own.lerp_(policy.parameters[i].tensor, alpha);
+    own.lerp_(policy.parameters[i].tensor.to(own.scalar_type()), alpha);
   }
 }
 

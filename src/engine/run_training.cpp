@@ -1,5 +1,6 @@
 #include "engine/run_training.h"
 
+#include <fmt/ranges.h>
 #include <torch/version.h>
 
 #include <chrono>
@@ -144,6 +145,8 @@ bool evaluate_if_due(Underway& now) {
   const report::Metrics& metrics = *found;
   state.evaluated_step = state.step;
   now.book.note_evaluation(state.step, metrics);
+  // What is not packed yet is another model than the one that is trained.
+  if (now.session.qat && !now.session.qat->is_active) return false;
   return state.stopping.note(state.step, metrics);
 }
 
@@ -199,7 +202,11 @@ bool conclude_step(Underway& now) {
   const bool is_last = state.step >= now.session.total_steps || state.stopping.is_due();
   const bool is_due = state.step > 0 ? is_multiple(state.step, options.checkpoint.save_steps)
                                      : options.guard.rolls_back();
-  if (is_last || is_due || (is_best && options.checkpoint.saves_best())) save(now);
+  if (is_last || is_due || (is_best && options.checkpoint.saves_best())) {
+    save(now);
+    // Who does not write waits here, and not within the next step, where there is less patience.
+    now.session.group.barrier("the checkpoint", distributed::Patience::kPhase);
+  }
   return is_last;
 }
 
@@ -280,6 +287,25 @@ std::optional<checkpoint::VerifiedFolder> open_folder(const Session& session,
   return checkpoint;
 }
 
+/// Ranks begin with the same numbers, as gradients are summed and weights are not: those of the
+/// first, where a decomposition rounds otherwise on another machine.
+void share_start(const Session& session) {
+  if (session.group.is_alone()) return;
+  const torch::NoGradGuard no_grad;
+  std::string shapes;
+  for (const optim::Parameter& parameter : session.trainable.parameters)
+    shapes += fmt::format("{} {}\n", parameter.name, fmt::join(parameter.tensor.sizes(), "x"));
+  HONE_CHECK(Error,
+             distributed::text_of_first(session.group, shapes, "the trained weights' shapes",
+                                        distributed::Patience::kPhase) == shapes,
+             "rank {}: trains weights of other shapes than rank 0; do both read the same data and "
+             "the same model?",
+             session.group.rank());
+  for (const optim::Parameter& parameter : session.trainable.parameters)
+    session.group.broadcast(parameter.tensor, 0, "the first weights",
+                            distributed::Patience::kPhase);
+}
+
 /// What run.json says of how the run went.
 nlohmann::ordered_json outcome_of(const Session& session) {
   const RunState& state = session.progress;
@@ -308,6 +334,7 @@ ExitCode run_training(const TrainingRun& run, const ResumeRequest& resume) {
     if (session.qat) session.qat->begin_step(session.progress.step);
     log::info("resume  after step {} from {}", session.progress.step, checkpoint->folder.string());
   }
+  share_start(session);
   introduce(session);
 
   const bool writes = session.group.is_first();

@@ -1,5 +1,6 @@
 #include "engine/session.h"
 
+#include "adapters/dropout_probability.h"
 #include "engine/base_model.h"
 #include "engine/eva_pass.h"
 #include "engine/neftune.h"
@@ -64,6 +65,12 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
                                         .base = base.path,
                                         .eva = eva ? &*eva : nullptr,
                                         .master_dtype = placement.master_dtype});
+  HONE_CHECK(
+      ConfigError,
+      !options.qat.is_on() || !trainable.adapter ||
+          adapters::dropout_of(trainable.adapter->settings) == 0,
+      "adapter.init_from: its dropout drops parts of an adapter's input, and qat.format packs "
+      "the adapter and its base as one weight; set adapter.lora_dropout: 0");
   auto qat = add_fake_quantization(decoder, options.qat, trainable.parameters, steps);
   decoder.recomputation =
       make_recomputation(options.train, decoder.layers.size(), trainable.dropout);
