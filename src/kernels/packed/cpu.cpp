@@ -12,7 +12,8 @@ constexpr std::int64_t kTable = 32;
 
 /// Looks up both codes of every byte, the upper one first.
 template <class T>
-HONE_INLINE void look_up(const std::uint8_t* bytes, std::int64_t count, const T* table, T* out) {
+HONE_INLINE void look_up_each(const std::uint8_t* bytes, std::int64_t count, const T* table,
+                              T* out) {
   for (std::int64_t i = 0; i < count; ++i) {
     out[2 * i] = table[bytes[i] >> 4];
     out[2 * i + 1] = table[bytes[i] & 15];
@@ -21,57 +22,56 @@ HONE_INLINE void look_up(const std::uint8_t* bytes, std::int64_t count, const T*
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 
+/// What fills a vector of 64 bytes with numbers of a size: the bytes that hold their codes, and
+/// words that hold a byte's two codes once each has a number's place.
+template <std::size_t size>
+struct Lanes;
+template <>
+struct Lanes<2> {
+  typedef std::uint16_t Numbers __attribute__((vector_size(64)));
+  typedef std::uint8_t Bytes __attribute__((vector_size(16)));
+  typedef std::uint32_t Pairs __attribute__((vector_size(64)));
+};
+template <>
+struct Lanes<4> {
+  typedef std::uint32_t Numbers __attribute__((vector_size(64)));
+  typedef std::uint8_t Bytes __attribute__((vector_size(8)));
+  typedef std::uint64_t Pairs __attribute__((vector_size(64)));
+};
+
 /// Where one instruction permutes a whole vector of 16-bit or 32-bit numbers, a lookup in a table
 /// that fits a vector is that instruction. An index counts modulo the vector's length, so that what
 /// is left above a code's four bits does no harm.
-template <class T, class Word, class Bytes, class Pairs>
+template <class T>
 HONE_INLINE void permute(const std::uint8_t* bytes, std::int64_t count, const T* table, T* out) {
-  typedef Word Values __attribute__((vector_size(64)));
+  using Numbers = typename Lanes<sizeof(T)>::Numbers;
+  using Bytes = typename Lanes<sizeof(T)>::Bytes;
+  using Pairs = typename Lanes<sizeof(T)>::Pairs;
   constexpr std::int64_t kBytes = sizeof(Bytes);
-  constexpr int kLane = 8 * sizeof(Word);
-  Values values;
+  constexpr int kLane = 8 * sizeof(T);
+  Numbers values;
   std::memcpy(&values, table, sizeof values);
   std::int64_t i = 0;
   for (; i + kBytes <= count; i += kBytes) {
     Bytes loaded;
     std::memcpy(&loaded, bytes + i, sizeof loaded);
     const Pairs wide = __builtin_convertvector(loaded, Pairs);
-    const Values looked_up = __builtin_shuffle(values, (Values)(wide >> 4 | wide << kLane));
+    const Numbers looked_up = __builtin_shuffle(values, (Numbers)(wide >> 4 | wide << kLane));
     std::memcpy(out + 2 * i, &looked_up, sizeof looked_up);
   }
-  look_up(bytes + i, count - i, table, out + 2 * i);
-}
-
-typedef std::uint8_t Bytes8 __attribute__((vector_size(8)));
-typedef std::uint8_t Bytes16 __attribute__((vector_size(16)));
-typedef std::uint32_t Words32 __attribute__((vector_size(64)));
-typedef std::uint64_t Words64 __attribute__((vector_size(64)));
-
-HONE_INLINE void look_up(const std::uint8_t* bytes, std::int64_t count, const Bf16* table,
-                         Bf16* out) {
-  if (__builtin_cpu_supports("avx512bw"))
-    permute<Bf16, std::uint16_t, Bytes16, Words32>(bytes, count, table, out);
-  else
-    look_up<Bf16>(bytes, count, table, out);
-}
-
-HONE_INLINE void look_up(const std::uint8_t* bytes, std::int64_t count, const Fp16* table,
-                         Fp16* out) {
-  if (__builtin_cpu_supports("avx512bw"))
-    permute<Fp16, std::uint16_t, Bytes16, Words32>(bytes, count, table, out);
-  else
-    look_up<Fp16>(bytes, count, table, out);
-}
-
-HONE_INLINE void look_up(const std::uint8_t* bytes, std::int64_t count, const float* table,
-                         float* out) {
-  if (__builtin_cpu_supports("avx512bw"))
-    permute<float, std::uint32_t, Bytes8, Words64>(bytes, count, table, out);
-  else
-    look_up<float>(bytes, count, table, out);
+  look_up_each(bytes + i, count - i, table, out + 2 * i);
 }
 
 #endif
+
+template <class T>
+HONE_INLINE void look_up(const std::uint8_t* bytes, std::int64_t count, const T* table, T* out) {
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+  if constexpr (sizeof(T) <= sizeof(float))
+    if (__builtin_cpu_supports("avx512bw")) return permute(bytes, count, table, out);
+#endif
+  look_up_each(bytes, count, table, out);
+}
 
 /// Elements [first, end) of one block, which need begin on no whole byte.
 /// @param map the 16 numbers of from.map, twice

@@ -98,7 +98,8 @@ PackedMatrix packed_matrix(std::int64_t rows, std::int64_t columns) {
           .absmax = bytes(blocks),
           .nested_map = at::linspace(-1, 1, 256),
           .nested_absmax = at::rand({(blocks + 255) / 256}),
-          .offset = at::full({1}, 0.1)};
+          .offset = at::full({1}, 0.1),
+          .zeros = {}};
 }
 
 /// The product with a packed matrix, or its gradient, beside that with one that is not packed.
