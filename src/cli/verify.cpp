@@ -9,6 +9,7 @@
 #include "cli/train.h"
 #include "distributed/launcher.h"
 #include "engine/run_difference.h"
+#include "trainers/dpo/step_slopes.h"
 
 namespace hone::cli {
 namespace {
@@ -165,9 +166,7 @@ const char* verdict_on(const Check& check, const engine::RunDifference& found) {
 
 /// Pairs of different ranks are not compared with one another.
 bool ranks_can_share(const engine::RunOptions& options) {
-  return options.train.method != "dpo" ||
-         std::ranges::none_of(options.dpo.loss_type,
-                              [](const std::string& type) { return type.starts_with("aot"); });
+  return options.train.method != "dpo" || !dpo::compares_pairs(options.dpo.loss_type);
 }
 
 ExitCode run_verify(const Arguments& arguments, const Common& common) {
