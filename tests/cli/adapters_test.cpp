@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "io/json.h"
+#include "support/logprobs.h"
 #include "support/tiny_run.h"
 
 // Adapters as other programs see them: merge, adapters plan, and what is refused.
@@ -19,18 +20,7 @@ std::string adapter(const std::string& name) { return test::fixture("adapters/" 
 
 std::vector<double> logprobs(const test::TempFolder& folder, const std::string& model,
                              const std::vector<std::string>& more) {
-  std::vector<std::string> command = {
-      "logprobs",
-      "--model",
-      model,
-      "--dtype",
-      "fp32",
-      "--input",
-      folder.write("rows.jsonl", "{\"input_ids\": [3, 5, 17, 300, 8, 9, 10]}\n").string()};
-  command.insert(command.end(), more.begin(), more.end());
-  const Finished finished = run_hone(command);
-  EXPECT_EQ(finished.exit_code, 0) << finished.err;
-  return json::parse(finished.out)["logprobs"].get<std::vector<double>>();
+  return test::logprobs_of({3, 5, 17, 300, 8, 9, 10}, folder, model, more);
 }
 
 class MergeVerb : public testing::TestWithParam<const char*> {};
@@ -238,8 +228,9 @@ TEST(Adapters, PlanStaysWithinTheBudgetAndAdvises) {
     EXPECT_LE(row["parameters"].get<int>(), 9000);
     advised += row["advised"].get<bool>() ? 1 : 0;
     // q, k, v, o, gate, up, down of two layers: in + out of each, times the rank.
-    if (row["targets"] == "all linear layers")
+    if (row["targets"] == "all linear layers") {
       EXPECT_EQ(row["parameters"], 2 * (128 + 96 + 96 + 128 + 3 * 144) * row["r"].get<int>());
+    }
   }
   EXPECT_GT(rows, 4);
   EXPECT_EQ(advised, 1);

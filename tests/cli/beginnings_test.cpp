@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "io/json.h"
+#include "support/logprobs.h"
 #include "support/tiny_run.h"
 
 // EVA, LoftQ and ReLoRA from the command line.
@@ -17,23 +18,7 @@ using test::TinyRun;
 
 std::vector<double> logprobs(const test::TempFolder& folder, const std::string& model,
                              const std::vector<std::string>& more = {}) {
-  std::vector<std::string> command = {
-      "logprobs",
-      "--model",
-      model,
-      "--dtype",
-      "fp32",
-      "--input",
-      folder.write("rows.jsonl", "{\"input_ids\": [3, 5, 17, 200, 8, 9, 10]}\n").string()};
-  command.insert(command.end(), more.begin(), more.end());
-  const Finished finished = run_hone(command);
-  EXPECT_EQ(finished.exit_code, 0) << finished.err;
-  return json::parse(finished.out)["logprobs"].get<std::vector<double>>();
-}
-
-void expect_near(const std::vector<double>& a, const std::vector<double>& b, double tolerance) {
-  ASSERT_EQ(a.size(), b.size());
-  for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], tolerance);
+  return test::logprobs_of({3, 5, 17, 200, 8, 9, 10}, folder, model, more);
 }
 
 TEST(Beginnings, EvaGivesRanksByTheDataAndIsNotRepeatedByAResume) {
