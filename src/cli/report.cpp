@@ -22,7 +22,8 @@ ExitCode run_report(const Arguments& arguments) {
   const std::filesystem::path page = arguments.output.empty()
                                          ? runs[0].folder / "report.html"
                                          : std::filesystem::path(arguments.output);
-  write_file_atomically(page, report::run_page(runs));
+  write_file_atomically(page,
+                        report::run_page(runs, std::filesystem::absolute(page).parent_path()));
   for (const report::RunHistory& run : runs)
     for (const report::Diagnosis& one : report::diagnose(run))
       log::info("{}: {}: {}. {}", run.folder.string(), one.name, one.what, one.advice);

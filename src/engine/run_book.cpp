@@ -132,7 +132,8 @@ void RunBook::write_reports() const {
   if (wants_csv) write_file_atomically(run_folder_ / "metrics.csv", report::metrics_csv(run));
   for (const report::Diagnosis& one : report::diagnose(run))
     log::info("curves  {}: {}. {}", one.name, one.what, one.advice);
-  if (options_.html) write_file_atomically(run_folder_ / "report.html", report::run_page({run}));
+  if (options_.html)
+    write_file_atomically(run_folder_ / "report.html", report::run_page({run}, run_folder_));
 }
 
 }  // namespace hone::engine

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <set>
 #include <string_view>
 
@@ -173,18 +174,36 @@ std::string differences(const std::vector<RunHistory>& runs) {
   return section("Options that differ", rows.empty() ? "<p>None.</p>\n" : table(runs, rows));
 }
 
-/// Links from the page, which lies in the run's folder, to what lies beside it.
-std::string artefacts(const RunHistory& run) {
+/// A link from one folder into another, written as in a URL.
+std::string link_of(const fs::path& file, const fs::path& from) {
+  const std::string path = fs::absolute(file)
+                               .lexically_normal()
+                               .lexically_proximate(fs::absolute(from))
+                               .generic_string();
+  std::string link;
+  for (const char byte : path) {
+    const bool is_plain = std::isalnum(static_cast<unsigned char>(byte)) != 0 ||
+                          std::string_view("/._-~").find(byte) != std::string_view::npos;
+    link +=
+        is_plain ? std::string(1, byte) : fmt::format("%{:02X}", static_cast<unsigned char>(byte));
+  }
+  return link;
+}
+
+/// Links from the page to what lies in the run's folder.
+std::string artefacts(const RunHistory& run, const fs::path& page_folder) {
   std::string out;
   for (const char* name : {"adapter", "model", "checkpoints", "config.resolved.yaml",
                            "metrics.jsonl", "metrics.csv", "run.json"})
-    if (fs::exists(run.folder / name)) out += fmt::format("<li><a href=\"{0}\">{0}</a></li>", name);
+    if (fs::exists(run.folder / name))
+      out += fmt::format("<li><a href=\"{}\">{}</a></li>", link_of(run.folder / name, page_folder),
+                         name);
   return out.empty() ? "" : "<h2>Files</h2>\n<ul>" + out + "</ul>\n";
 }
 
 }  // namespace
 
-std::string run_page(const std::vector<RunHistory>& runs) {
+std::string run_page(const std::vector<RunHistory>& runs, const fs::path& page_folder) {
   const RunHistory& first = runs.front();
   const bool is_one = runs.size() == 1;
   const std::string title = is_one ? "Run " + name_of(first) : fmt::format("{} runs", runs.size());
@@ -199,7 +218,7 @@ std::string run_page(const std::vector<RunHistory>& runs) {
   if (is_one && !first.config_text.empty())
     out += "<h2>Config</h2>\n<details><summary>every option, as it was resolved</summary><pre>" +
            escaped(first.config_text) + "</pre></details>\n";
-  if (is_one) out += artefacts(first);
+  if (is_one) out += artefacts(first, page_folder);
   return html::page(title, out);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@ namespace hone::report {
 /// A page about one run, or several side by side: how they ended, what their curves say, the
 /// curves, the options in which they differ, and what each was made of.
 /// @param runs at least one
-std::string run_page(const std::vector<RunHistory>& runs);
+/// @param page_folder where the page will lie, and its links begin
+std::string run_page(const std::vector<RunHistory>& runs, const std::filesystem::path& page_folder);
 
 }  // namespace hone::report

@@ -77,7 +77,7 @@ TEST(RunPage, ShowsARunAndSpellsOutItsTexts) {
   const RunFolder folder(
       "{\"step\":1,\"loss\":2.5}\n{\"step\":2,\"loss\":2}\n",
       R"({"status":"failed","error":"<script>","final_loss":2.0,"wall_time_s":200})");
-  const std::string page = run_page({folder.read()});
+  const std::string page = run_page({folder.read()}, folder.path());
   EXPECT_TRUE(contains(page, "&lt;script&gt;"));
   EXPECT_FALSE(contains(page, "<script>"));
   EXPECT_TRUE(contains(page, "3 min 20 s"));
@@ -91,7 +91,7 @@ TEST(RunPage, SaysInWhatUnitItsFiguresAre) {
       "\"time_forward_s\":0.25,\"rewards/chosen\":1}\n",
       R"({"status":"done","memory":{"moments_bytes":3145728},"matrix_peak_flops":2e9,
           "data":{"rows":1234,"tokens":56789,"trained_share":0.25}})");
-  const std::string page = run_page({folder.read()});
+  const std::string page = run_page({folder.read()}, folder.path());
   for (const char* text : {"MiB, by step", "%, by step", "<b>time by phase</b>", "s, by step",
                            "<b>rewards/chosen</b>", "<td>3.00 MiB</td>", "<td>2 GFLOP/s</td>",
                            "<td>1,234</td>", "<td>56,789</td>", "<td>25.0 %</td>"})
@@ -102,15 +102,24 @@ TEST(RunPage, SaysInWhatUnitItsFiguresAre) {
 TEST(RunPage, ComparesRunsByWhatDiffers) {
   const RunFolder a("{\"step\":1,\"loss\":2.5}\n"), b("{\"step\":1,\"loss\":2}\n");
   b.write("config.resolved.yaml", "train:\n  seed: 2\ndata:\n  train: [a.jsonl, b.jsonl]\n");
-  const std::string page = run_page({a.read(), b.read()});
+  const std::string page = run_page({a.read(), b.read()}, a.path());
   EXPECT_TRUE(contains(page, "<code>train.seed</code></td><td>1</td><td>2</td>"));
   EXPECT_FALSE(contains(page, "<code>data.train</code>"));
   EXPECT_TRUE(contains(page, "class=run1"));
 }
 
+TEST(RunPage, LinksToTheRunsFilesFromWhereItLies) {
+  const test::TempFolder folder;
+  folder.write("runs/50 % off/metrics.jsonl", "");
+  const RunHistory run = read_run(folder / "runs/50 % off");
+  EXPECT_TRUE(contains(run_page({run}, run.folder), "href=\"metrics.jsonl\""));
+  EXPECT_TRUE(contains(run_page({run}, folder / "pages"),
+                       "href=\"../runs/50%20%25%20off/metrics.jsonl\">metrics.jsonl<"));
+}
+
 TEST(RunPage, ShowsWhatARecordSaysThatIsNotAsExpected) {
   const RunFolder folder("", R"({"status":"done","final_loss":"high","steps":null})");
-  EXPECT_TRUE(contains(run_page({folder.read()}), "&quot;high&quot;"));
+  EXPECT_TRUE(contains(run_page({folder.read()}, folder.path()), "&quot;high&quot;"));
 }
 
 }  // namespace
