@@ -19,6 +19,7 @@ using test::Finished;
 using test::read_jsonl;
 using test::rows_of;
 using test::run_hone;
+using test::write_jsonl;
 
 constexpr const char* kQuestion = "{prompt} | {first} | {second} |";
 
@@ -28,16 +29,16 @@ class JudgeVerb : public testing::Test {
     folder_.write("question.txt", kQuestion);
   }
 
-  std::string lines(const std::string& name, const std::vector<json>& rows) const {
-    std::string text;
-    for (const json& row : rows) text += row.dump() + "\n";
-    return folder_.write(name, text).string();
-  }
-
   Finished prefer(const std::vector<json>& rows, std::vector<std::string> more = {}) const {
-    std::vector<std::string> arguments{
-        "data",     "prefer",          "--json",  "--input", lines("rows.jsonl", rows),
-        "--output", output().string(), "--dtype", "fp32"};
+    std::vector<std::string> arguments{"data",
+                                       "prefer",
+                                       "--json",
+                                       "--input",
+                                       write_jsonl(folder_, "rows.jsonl", rows),
+                                       "--output",
+                                       output().string(),
+                                       "--dtype",
+                                       "fp32"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return run_hone(arguments);
   }
@@ -54,12 +55,12 @@ class JudgeVerb : public testing::Test {
       const json message = {{"role", "user"}, {"content", text}};
       conversations.push_back({{"messages", json::array({message})}});
     }
-    const std::vector<json> rendered = rows_of(
-        run_hone({"data", "render", "--tokenizer", model_.string(), "--input",
-                  lines("ask.jsonl", conversations), "--add-generation-prompt", "--tokens"}));
-    const std::vector<json> words =
-        rows_of(run_hone({"tokenize", "--tokenizer", model_.string(), "--no-special", "--input",
-                          lines("words.jsonl", {{{"text", "A"}}, {{"text", "B"}}})}));
+    const std::vector<json> rendered = rows_of(run_hone(
+        {"data", "render", "--tokenizer", model_.string(), "--input",
+         write_jsonl(folder_, "ask.jsonl", conversations), "--add-generation-prompt", "--tokens"}));
+    const std::vector<json> words = rows_of(
+        run_hone({"tokenize", "--tokenizer", model_.string(), "--no-special", "--input",
+                  write_jsonl(folder_, "words.jsonl", {{{"text", "A"}}, {{"text", "B"}}})}));
     std::vector<json> documents;
     for (const json& question : rendered)
       for (const json& word : words) {
@@ -70,7 +71,7 @@ class JudgeVerb : public testing::Test {
       }
     const std::vector<json> said =
         rows_of(run_hone({"logprobs", "--model", model_.string(), "--dtype", "fp32", "--input",
-                          lines("documents.jsonl", documents)}));
+                          write_jsonl(folder_, "documents.jsonl", documents)}));
     std::vector<double> odds;
     for (std::size_t i = 0; i + 1 < said.size(); i += 2)
       odds.push_back(said[i]["logprobs"].back().get<double>() -

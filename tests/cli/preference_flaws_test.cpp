@@ -25,13 +25,11 @@ class PairFlaws : public testing::TestWithParam<const char*> {
  protected:
   Finished with(const char* verb, const std::vector<json>& rows,
                 std::vector<std::string> more = {}) const {
-    std::string text;
-    for (const json& row : rows) text += row.dump() + "\n";
     more.insert(more.begin(),
                 {verb, run_.config, "model.base=" + model_.string(),
                  std::string("train.method=") + GetParam(), "train.max_steps=2",
                  "train.output_dir=" + (run_.folder / ("run" + std::to_string(runs_++))).string(),
-                 "data.train=" + run_.folder.write("rows.jsonl", text).string()});
+                 "data.train=" + test::write_jsonl(run_.folder, "rows.jsonl", rows)});
     if (std::string(verb) == "check") more.emplace_back("--json");
     return run_hone(more);
   }

@@ -17,30 +17,28 @@ using test::Finished;
 using test::read_jsonl;
 using test::rows_of;
 using test::run_hone;
+using test::write_jsonl;
 
 class RankVerb : public testing::Test {
  protected:
   RankVerb() : model_(test::write_text_model(folder_, "reward", 3, test::Head::kReward)) {}
 
   Finished rank(const std::vector<json>& rows, std::vector<std::string> more = {}) {
-    std::string text;
-    for (const json& row : rows) text += row.dump() + "\n";
     std::vector<std::string> arguments{"rank",
                                        "--model",
                                        model_.string(),
                                        "--dtype",
                                        "fp32",
                                        "--input",
-                                       folder_.write("rows.jsonl", text).string()};
+                                       write_jsonl(folder_, "rows.jsonl", rows)};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return run_hone(arguments);
   }
 
   /// What `hone score` says of an answer behind its prompt.
   double score_of(const json& row) {
-    const Finished finished =
-        run_hone({"score", "--model", model_.string(), "--dtype", "fp32", "--input",
-                  folder_.write("one.jsonl", row.dump() + "\n").string()});
+    const Finished finished = run_hone({"score", "--model", model_.string(), "--dtype", "fp32",
+                                        "--input", write_jsonl(folder_, "one.jsonl", {row})});
     return rows_of(finished).front()["score"];
   }
 
@@ -91,18 +89,16 @@ TEST_F(RankVerb, WritesRowsThatHoneReads) {
     rows.push_back(i % 2 == 0 ? messages : text);
   }
   for (const auto& [form, kind] : {std::pair{"preference", "preference"}, {"scored", "scored"}}) {
-    std::string text;
-    for (const json& row : rows_of(rank(rows, {"--as", form}))) text += row.dump() + "\n";
-    const fs::path made = folder_.write(std::string(form) + ".jsonl", text);
-    const Finished read = run_hone({"data", "convert", "--input", made.string(), "--to", kind,
-                                    "--output", (folder_ / "again.jsonl").string()});
+    const std::string made =
+        write_jsonl(folder_, std::string(form) + ".jsonl", rows_of(rank(rows, {"--as", form})));
+    const Finished read = run_hone({"data", "convert", "--input", made, "--to", kind, "--output",
+                                    (folder_ / "again.jsonl").string()});
     EXPECT_EQ(read.exit_code, 0) << read.err;
   }
-  std::string text;
-  for (const json& row : rows_of(rank({rows[1]}, {"--as", "best"}))) text += row.dump() + "\n";
-  const Finished read =
-      run_hone({"data", "convert", "--input", folder_.write("best.jsonl", text).string(), "--to",
-                "prompt_completion", "--output", (folder_ / "again.jsonl").string()});
+  const std::string best =
+      write_jsonl(folder_, "best.jsonl", rows_of(rank({rows[1]}, {"--as", "best"})));
+  const Finished read = run_hone({"data", "convert", "--input", best, "--to", "prompt_completion",
+                                  "--output", (folder_ / "again.jsonl").string()});
   EXPECT_EQ(read.exit_code, 0) << read.err;
 }
 
@@ -161,10 +157,8 @@ TEST_F(RankVerb, RefusesWhatIsNoRanking) {
 class PreferVerb : public testing::Test {
  protected:
   Finished prefer(const std::vector<json>& rows) {
-    std::string text;
-    for (const json& row : rows) text += row.dump() + "\n";
     return run_hone({"data", "prefer", "--json", "--input",
-                     folder_.write("rows.jsonl", text).string(), "--output", output().string()});
+                     write_jsonl(folder_, "rows.jsonl", rows), "--output", output().string()});
   }
   fs::path output() const { return folder_ / "made.jsonl"; }
   test::TempFolder folder_;

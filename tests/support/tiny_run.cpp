@@ -28,6 +28,13 @@ std::vector<std::string> TinyRun::train(const std::vector<std::string>& more) co
   return arguments;
 }
 
+std::string write_jsonl(const TempFolder& folder, const std::string& name,
+                        const std::vector<nlohmann::json>& rows) {
+  std::string text;
+  for (const nlohmann::json& row : rows) text += row.dump() + "\n";
+  return folder.write(name, text).string();
+}
+
 std::vector<nlohmann::json> read_jsonl(const std::filesystem::path& path) {
   std::vector<nlohmann::json> objects;
   std::ifstream file(path);

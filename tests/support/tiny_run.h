@@ -23,6 +23,10 @@ struct TinyRun {
   std::vector<std::string> train(const std::vector<std::string>& more = {}) const;
 };
 
+/// Writes a file below the folder, an object a line, and gives its path.
+std::string write_jsonl(const TempFolder& folder, const std::string& name,
+                        const std::vector<nlohmann::json>& rows);
+
 /// The objects of a JSONL file, in order.
 std::vector<nlohmann::json> read_jsonl(const std::filesystem::path& path);
 
