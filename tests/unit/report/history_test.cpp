@@ -111,6 +111,7 @@ TEST(RunPage, ComparesRunsByWhatDiffers) {
 TEST(RunPage, LinksToTheRunsFilesFromWhereItLies) {
   const test::TempFolder folder;
   folder.write("runs/50 % off/metrics.jsonl", "");
+  folder.write("runs/50 % off/run.json", "{}");
   const RunHistory run = read_run(folder / "runs/50 % off");
   EXPECT_TRUE(contains(run_page({run}, run.folder), "href=\"metrics.jsonl\""));
   EXPECT_TRUE(contains(run_page({run}, folder / "pages"),
