@@ -56,8 +56,10 @@ Action declare_train(CLI::App& command, const Common& common) {
       "--resume", arguments->resume,
       "Go on from a checkpoint's folder, or `auto`: from the run's newest valid one");
   command
-      .add_option("--profile", arguments->profile,
-                  "Steps that are traced into trace.json, for Perfetto: report.profile_steps")
+      .add_option(
+          "--profile", arguments->profile,
+          "Steps that are traced into trace.json, for Perfetto, and added up by operation in "
+          "profile.json: report.profile_steps")
       ->check(CLI::NonNegativeNumber);
   return [arguments, &common] {
     if (arguments->profile > 0)

@@ -24,7 +24,8 @@ const Table<ReportOptions>& ReportOptions::table() {
        field("profile_steps", &ReportOptions::profile_steps, 0, at_least(0),
              unit("optimizer steps"),
              "So many steps, from the second on, are traced into trace.json, which Perfetto and "
-             "chrome://tracing open: LibTorch's operations and the phases of a step.")});
+             "chrome://tracing open: LibTorch's operations and the phases of a step; and added up "
+             "by operation and phase in profile.json.")});
   return table;
 }
 

@@ -143,6 +143,28 @@ TEST(Profile, TracesStepsWithTheirPhasesAndOperations) {
   EXPECT_TRUE(is_in_a_phase);
 }
 
+TEST(Profile, AddsUpWhatEachOperationTookInEachPhase) {
+  const TinyRun run("{method: lora, r: 4}");
+  const Finished finished = run_hone(run.train({"train.max_steps=5", "--profile", "2"}));
+  ASSERT_EQ(finished.exit_code, 0) << finished.err;
+  EXPECT_TRUE(contains(finished.err, "calls"));
+  const json table = io::read_json(run.output() / "profile.json");
+  EXPECT_EQ(table["steps"], json({2, 3}));
+  double traced_ms = 0, told_s = 0;
+  for (const json& event : events_of(run.output() / "trace.json"))
+    for (const char* phase : {"forward", "backward", "optimizer"})
+      if (event["name"] == phase) traced_ms += event["dur"].get<double>() * 1e-3;
+  std::map<std::pair<std::string, std::string>, int> calls;
+  for (const json& row : table["host"]) {
+    calls[{row["phase"], row["operation"]}] = row["calls"];
+    if (!row["phase"].get<std::string>().empty()) told_s += row["self_s"].get<double>();
+  }
+  EXPECT_NEAR(told_s * 1e3 / traced_ms, 1, 0.02) << "what operations took is what phases took";
+  EXPECT_EQ((calls[{"forward", "forward"}]), 8);
+  EXPECT_GT((calls[{"forward", "aten::mm"}]), 0);
+  EXPECT_GT((calls[{"backward", "aten::mm"}]), (calls[{"forward", "aten::mm"}]));
+}
+
 TEST(Profile, OfARunOfOneStepIsOfThatStep) {
   const TinyRun run("{method: lora, r: 4}");
   ASSERT_EQ(run_hone(run.train({"train.max_steps=1", "--profile", "3"})).exit_code, 0);
