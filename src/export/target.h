@@ -67,6 +67,11 @@ struct Target {
   void (*write)(const Job& job);
   /// Reads what `write` has written into job.folder.
   ReadBack (*read_back)(const Job& job);
+  /// Bytes of a merged model's weights in one of merged_types; null: not known before it is
+  /// written.
+  std::int64_t (*merged_bytes)(model::Decoder& decoder, std::string_view type) = nullptr;
+  /// How a server is given an adapter and a model: {base}, {folder}, {rank} are filled in.
+  std::string_view serve_adapter = "", serve_model = "";
 };
 
 /// All of them; "peft", "hf", "vllm", "tgi", "llama.cpp", "ollama".
