@@ -10,12 +10,13 @@
 #include "cli/export_source.h"
 #include "cli/model_arguments.h"
 #include "engine/base_model.h"
+#include "engine/rope_record.h"
 #include "engine/run_lineage.h"
 #include "engine/trainable.h"
 #include "export/card.h"
 #include "export/prepare.h"
 #include "model/load.h"
-#include "tokenizer/content_hash.h"
+#include "model/rope_config.h"
 
 namespace hone::cli {
 namespace {
@@ -98,6 +99,11 @@ Opened open(const Arguments& arguments, const Common& common) {
   for (const fs::path& folder : opened.from.source.adapters) folders.push_back(folder);
   if (!folders.empty()) options.model.rope_scaling = engine::rope_of_adapter(folders.front());
   opened.base = engine::open_base(options.model, options.data.chat_template, folders);
+  HONE_CHECK(ConfigError,
+             arguments.tokenizer.empty() || fs::is_directory(arguments.tokenizer) ||
+                 model::is_gguf(arguments.tokenizer),
+             "--tokenizer {}: expected a folder with a tokenizer's files, or a .gguf file",
+             arguments.tokenizer);
   if (!arguments.tokenizer.empty())
     opened.base.text = engine::open_text(fs::path(arguments.tokenizer), options.data.chat_template);
   opened.decoder = engine::load_base(opened.base, options.model, {});
@@ -178,10 +184,19 @@ ordered_json describe(const Target& target, const Opened& opened, const exportin
         {"vocab_size", job.decoder.spec.vocab_size}}},
       {"adapters", adapters},
       {"notes", prepared.notes}};
+  const engine::ModelOptions& loaded = opened.from.options.model;
+  if (is_adapter && loaded.quantization != "none")
+    about["base"]["quantization"] = {{"format", loaded.quantization},
+                                     {"blocksize", loaded.quantization_block_size},
+                                     {"double_quantization", loaded.double_quantization},
+                                     {"skip", loaded.quantization_skip}};
+  if (is_adapter && job.decoder.spec.rope_is_overridden)
+    about[engine::kRopeRecord] =
+        ordered_json::parse(model::rope_parameters(job.decoder.spec.ropes.front()).dump());
   if (const auto pattern = is_adapter ? target.serve_adapter : target.serve_model; !pattern.empty())
     about["serve"] = filled(pattern, job, output);
   if (!prepared.svd_errors.empty()) about["svd"] = svd_errors(prepared);
-  if (!job.tokenizer.empty()) about["tokenizer_sha256"] = tokenizer::content_hash(job.tokenizer);
+  if (!job.tokenizer.empty()) about["tokenizer_sha256"] = opened.base.text.tokenizer_sha256();
   if (opened.from.metrics.is_object())
     for (const char* key : {"steps", "final_loss", "final_eval_loss", "trained_tokens"})
       if (opened.from.metrics.contains(key)) about["metrics"][key] = opened.from.metrics[key];

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "cli/export_measure.h"
 #include "cli/model_arguments.h"
+#include "engine/trainable.h"
 #include "export/verify.h"
 #include "model/load.h"
 
@@ -20,6 +21,21 @@ struct Arguments {
 /// What the same numbers may differ by on another machine, in nats.
 constexpr double kSameLogprob = 1e-3;
 
+/// As the base was when the adapter was written: packed, or with another rope.
+model::LoadOptions load_options(const fs::path& folder, const nlohmann::json& about) {
+  const nlohmann::json& base = about.at("base");
+  model::LoadOptions options;
+  options.vocab_size = base.value("vocab_size", std::int64_t(0));
+  options.rope_scaling = engine::rope_of_adapter(folder);
+  if (!base.contains("quantization")) return options;
+  const nlohmann::json& packed = base["quantization"];
+  options.quantization = {.format = quant::parse_format(packed.at("format")),
+                          .blocksize = packed.at("blocksize").get<std::int64_t>(),
+                          .double_quantization = packed.at("double_quantization").get<bool>()};
+  options.quantization_skip = packed.at("skip").get<std::vector<std::string>>();
+  return options;
+}
+
 /// Loads the export as its target is read, on the base that it names or --model.
 exporting::ReadBack load(const Arguments& arguments, const nlohmann::json& about) {
   exporting::ExportOptions options;
@@ -31,9 +47,7 @@ exporting::ReadBack load(const Arguments& arguments, const nlohmann::json& about
   const fs::path base = arguments.model.empty()
                             ? fs::path(about.at("base").at("path").get<std::string>())
                             : engine::resolve_model(arguments.model);
-  if (is_adapter)
-    decoder = model::load_decoder(
-        base, {.vocab_size = about.at("base").value("vocab_size", std::int64_t(0))});
+  if (is_adapter) decoder = model::load_decoder(base, load_options(arguments.folder, about));
   const bool has_text = about.contains("tokenizer_sha256");
   return target.read_back({.options = options,
                            .base_name = about.at("base").at("name").get<std::string>(),

@@ -75,11 +75,10 @@ Prepared prepare(const Target& target, Adapter adapter, model::Decoder& decoder,
   return prepared;
 }
 
-std::vector<std::string> serving_warnings(const Target& target,
-                                          const adapters::AdapterOptions& options) {
+std::vector<std::string> serving_warnings(const Target& target, const Facts& facts) {
   std::vector<std::string> warnings;
-  for (const Rule* rule :
-       findings(target.takes_adapter ? target.rules : std::span<const Rule>(), facts_of(options)))
+  if (!target.takes_adapter) return warnings;
+  for (const Rule* rule : findings(target.rules, facts))
     if (rule->handling != Handling::kFold)
       warnings.push_back(
           fmt::format("export.serve_target: {} cannot serve as it is what this config trains. {}",

@@ -29,8 +29,8 @@ struct Prepared {
 Prepared prepare(const Target& target, adapters::Adapter adapter, model::Decoder& decoder,
                  const Remedies& remedies);
 
-/// What a run of these options has to know of the server that it is meant for, before it trains.
-std::vector<std::string> serving_warnings(const Target& target,
-                                          const adapters::AdapterOptions& options);
+/// What a run has to know of the server that it is meant for, before it trains: a sentence for each
+/// rule that an adapter of these facts breaks and that no folding mends.
+std::vector<std::string> serving_warnings(const Target& target, const Facts& facts);
 
 }  // namespace hone::exporting
