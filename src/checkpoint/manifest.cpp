@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "checkpoint/problems.h"
 
 namespace hone::checkpoint {
 namespace {
@@ -94,11 +95,16 @@ Manifest read_manifest(const fs::path& folder) {
   return manifest;
 }
 
+std::vector<std::string> problems_of(const fs::path& folder, const Manifest& manifest) {
+  std::vector<std::string> problems;
+  for (const auto& [name, file] : manifest.files)
+    if (auto problem = problem_of(folder, name, file)) problems.push_back(std::move(*problem));
+  return problems;
+}
+
 VerifiedFolder verify(const fs::path& folder) {
   VerifiedFolder verified{folder, read_manifest(folder)};
-  std::vector<std::string> problems;
-  for (const auto& [name, file] : verified.manifest.files)
-    if (auto problem = problem_of(folder, name, file)) problems.push_back(std::move(*problem));
+  const std::vector<std::string> problems = problems_of(folder, verified.manifest);
   HONE_CHECK(CheckpointError, problems.empty(), "{}: is not what its {} says: {}. {}",
              folder.string(), kManifestName, fmt::join(problems, "; "), kRemedy);
   return verified;

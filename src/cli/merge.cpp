@@ -58,7 +58,8 @@ adapters::Adapter open_adapter(Arguments& arguments, model::Decoder& decoder) {
 nlohmann::ordered_json json_of(const engine::Divergence& cost) {
   return {{"largest_change_of_logits", cost.largest},
           {"mean_change_of_logits", cost.mean},
-          {"kl_nats", cost.kl}};
+          {"kl_nats", cost.kl},
+          {"same_greedy_tokens", cost.same_greedy}};
 }
 
 /// What the ways to serve an adapter cost, each beside the adapter on its base in fp32.

@@ -20,6 +20,8 @@ constexpr Verb kVerbs[] = {
     {"chat", "Talk to a model, line by line.", declare_chat},
     {"check", "Look at a config and its data as a run would, up to step 0.", declare_check},
     {"eval", "Measure a model, or a model with an adapter, on rows.", declare_eval},
+    {"export", "Write what was trained as a server loads it, and prove that it computes the same.",
+     declare_export},
     {"generate", "Continue prompts or answer conversations.", declare_generate},
     {"launch", "Train with several processes, on one machine or on many.", declare_launch},
     {"lineage", "What a checkpoint, an adapter or a model came from.", declare_lineage},
@@ -37,6 +39,8 @@ constexpr Verb kVerbs[] = {
     {"tokenize", "Text to token ids and offsets, or back.", declare_tokenize},
     {"verify", "Whether a config's steps are the same however they are cut, packed or resumed.",
      declare_verify},
+    {"verify-export", "Whether an export is what it was when it was written.",
+     declare_verify_export},
     {"data", "Look at what data becomes.", declare_data},
     {"explain", "What the keys of a config mean.", declare_explain},
 };

@@ -29,6 +29,7 @@ Action declare_check(CLI::App& command, const Common& common);
 Action declare_data(CLI::App& command, const Common& common);
 Action declare_eval(CLI::App& command, const Common& common);
 Action declare_explain(CLI::App& command, const Common& common);
+Action declare_export(CLI::App& command, const Common& common);
 Action declare_generate(CLI::App& command, const Common& common);
 Action declare_launch(CLI::App& command, const Common& common);
 Action declare_lineage(CLI::App& command, const Common& common);
@@ -42,6 +43,7 @@ Action declare_runs(CLI::App& command, const Common& common);
 Action declare_tokenize(CLI::App& command, const Common& common);
 Action declare_train(CLI::App& command, const Common& common);
 Action declare_verify(CLI::App& command, const Common& common);
+Action declare_verify_export(CLI::App& command, const Common& common);
 
 /// Reads `arguments`, does what they say, and maps what goes wrong to an exit code; a message goes
 /// to stderr. Nothing is thrown.

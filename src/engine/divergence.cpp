@@ -16,6 +16,8 @@ Tensor logits_of_one(const model::Decoder& decoder, const std::vector<std::int64
   const Tensor ids = torch::tensor(document, torch::kInt64).to(decoder.device());
   const Tensor hidden =
       model::hidden_states(decoder, {ids, torch::arange(count, ids.options()), {0, count}});
+  if (decoder.spec.num_labels > 0)
+    return model::scores(decoder, hidden, torch::arange(count, ids.options()));
   return model::logits(decoder, hidden);
 }
 
@@ -40,10 +42,12 @@ Divergence divergence(const std::vector<Tensor>& before, const model::Decoder& a
     found.largest = std::max(found.largest, change.max().item<double>());
     found.mean += change.mean().item<double>() * count;
     found.kl += (p.exp() * (p - q)).sum().item<double>();
+    found.same_greedy += now.argmax(1).eq(before[d].argmax(1)).sum().item<double>();
     tokens += count;
   }
   found.mean /= tokens;
   found.kl /= tokens;
+  found.same_greedy /= tokens;
   return found;
 }
 

@@ -12,6 +12,7 @@
 #include "checkpoint/manifest.h"
 #include "engine/lineage.h"
 #include "engine/load_options.h"
+#include "engine/rope_record.h"
 #include "model/load.h"
 #include "model/rope_config.h"
 #include "model/stored_weights.h"
@@ -112,9 +113,6 @@ std::filesystem::path save_base(const Trainable& trainable, model::Decoder& deco
   log::info("saved   {}, which LoftQ made: the adapter belongs on it", destination.string());
   return destination;
 }
-
-/// Where an adapter's manifest says which rope its base had, if not its own.
-constexpr const char* kRopeRecord = "rope_parameters";
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "tokenizer/gguf_pre_tokenizers.h"
+#include "tokenizer/gguf_to_json.h"
 #include "tokenizer/sentencepiece_normalizer.h"
 #include "tokenizer/tokenizer_parts.h"
 
@@ -133,9 +134,7 @@ const GgufPreTokenizer& pre_tokenizer_of(const io::GgufFile& file, const std::st
   return *kind;
 }
 
-// A tokenizer.json is written in memory, so that both kinds of file share one reader.
-std::shared_ptr<Tokenizer::Parts> load_bpe(const GgufVocabulary& vocabulary,
-                                           const std::string& model_name) {
+Json bpe_json(const GgufVocabulary& vocabulary, const std::string& model_name) {
   const io::GgufFile& file = vocabulary.file;
   const GgufPreTokenizer& kind = pre_tokenizer_of(file, model_name);
   Json splits = Json::array();
@@ -161,7 +160,14 @@ std::shared_ptr<Tokenizer::Parts> load_bpe(const GgufVocabulary& vocabulary,
   }
   root["pre_tokenizer"] = sequence_json("pretokenizers", std::move(splits));
   root["model"] = std::move(model);
-  return build_parts({&root, file.path().string() + ": tokenizer"});
+  return root;
+}
+
+// A tokenizer.json is written in memory, so that both kinds of file share one reader.
+std::shared_ptr<Tokenizer::Parts> load_bpe(const GgufVocabulary& vocabulary,
+                                           const std::string& model_name) {
+  const Json root = bpe_json(vocabulary, model_name);
+  return build_parts({&root, vocabulary.file.path().string() + ": tokenizer"});
 }
 
 // GGUF spells a word's first piece with U+2581 before it, and the others plain; special tokens and
@@ -291,6 +297,15 @@ void read_templates(const io::GgufFile& file, Tokenizer::Parts& parts) {
 }
 
 }  // namespace
+
+Json gguf_bpe_json(const io::GgufFile& file) {
+  const std::string name = file.get_string(key_of("model"));
+  HONE_CHECK(DataError, name == "gpt2" || name == "gemma4",
+             "{}: its vocabulary is of the kind `{}`, which hone does not write as a "
+             "tokenizer.json; only BPE is. Name the model's Hugging Face folder with --tokenizer",
+             file.path().string(), name);
+  return bpe_json(GgufVocabulary(file), name);
+}
 
 std::shared_ptr<Tokenizer::Parts> load_gguf(const io::GgufFile& file) {
   const std::string name = file.get_string(key_of("model"));
