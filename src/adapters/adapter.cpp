@@ -27,7 +27,9 @@ Tensors make_tensors(const std::vector<TensorSpec>& specs, std::uint64_t seed, s
   Tensors tensors;
   for (std::size_t i = 0; i < specs.size(); ++i)
     tensors[specs[i].name] =
-        specs[i].start({specs[i].shape, seed, stream_of(site, i), base}).to(device);
+        device.is_meta()
+            ? torch::empty(specs[i].shape, torch::TensorOptions(device))
+            : specs[i].start({specs[i].shape, seed, stream_of(site, i), base}).to(device);
   return tensors;
 }
 

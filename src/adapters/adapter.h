@@ -70,7 +70,7 @@ struct Adapter {
 };
 
 /// A fresh adapter, which leaves the model as its base. Its numbers are a function of seed and
-/// module.
+/// module; that of a model without numbers (model::outline_of) has none.
 /// @throws ConfigError where the options do not fit the model: targets that there are not, ranks
 ///         above a matrix's own, sizes that do not divide
 Adapter make_adapter(model::Decoder& decoder, const AdapterOptions& options, std::uint64_t seed);

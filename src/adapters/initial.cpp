@@ -62,7 +62,7 @@ bool is_taken_from_base(const std::string& name) {
 
 void take_over_directions(Adapter& adapter, model::Decoder& decoder, std::uint64_t seed) {
   const std::string name = taking_over(adapter.settings);
-  if (name.empty()) return;
+  if (name.empty() || decoder.device().is_meta()) return;
   for (AdaptedModule& module : adapter.modules) {
     HONE_CHECK(ConfigError, module.site.kind != SiteKind::kEmbedding,
                "{}: {}: {} cannot begin {}; leave it out of target_modules",

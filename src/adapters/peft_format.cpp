@@ -204,7 +204,7 @@ bool trains_score(const Settings& settings) {
 void check_base(const io::SafetensorsFile& file, const Adapter& adapter,
                 const model::Decoder& decoder) {
   const auto recorded = file.metadata().find(kFingerprint);
-  if (recorded == file.metadata().end()) return;
+  if (recorded == file.metadata().end() || decoder.device().is_meta()) return;
   HONE_CHECK(DataError, same_base(recorded->second, mark_beside(file, adapter, decoder)),
              "{}: was trained on another base than this model: the sizes are the same, the weights "
              "are not. adapter_config.json says which one",

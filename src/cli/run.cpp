@@ -28,6 +28,7 @@ constexpr Verb kVerbs[] = {
     {"logprobs", "Log-probability of every next token of rows.", declare_logprobs},
     {"merge", "Write an adapter, or several, into the base's weights.", declare_merge},
     {"adapters", "Plan adapters within a budget.", declare_adapters},
+    {"plan", "What a run will take in memory and time, here or on many GPUs.", declare_plan},
     {"quantize", "Pack a model's layers to 4 or 8 bits, and tell what they lose.",
      declare_quantize},
     {"report", "A page about a run, or about several side by side.", declare_report},

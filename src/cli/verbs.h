@@ -35,6 +35,7 @@ Action declare_launch(CLI::App& command, const Common& common);
 Action declare_lineage(CLI::App& command, const Common& common);
 Action declare_logprobs(CLI::App& command, const Common& common);
 Action declare_merge(CLI::App& command, const Common& common);
+Action declare_plan(CLI::App& command, const Common& common);
 Action declare_quantize(CLI::App& command, const Common& common);
 Action declare_rank(CLI::App& command, const Common& common);
 Action declare_report(CLI::App& command, const Common& common);

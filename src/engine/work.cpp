@@ -16,6 +16,20 @@ double pairs(std::int64_t length, std::int64_t window) {
   return w * (w + 1) / 2 + (n - w) * w;
 }
 
+/// What of a step a model meets, over all documents.
+struct Met {
+  double tokens = 0;
+  double pairs = 0;  ///< of tokens, in the attention of all layers
+};
+Met met_by(const ModelWork& model, const StepWork& step) {
+  Met met;
+  for (const std::int64_t length : step.document_lengths) {
+    met.tokens += double(length);
+    for (const std::int64_t window : model.windows) met.pairs += pairs(length, window);
+  }
+  return met;
+}
+
 double seconds_of_product(const torch::Tensor& a, const torch::Tensor& b) {
   const auto begin = std::chrono::steady_clock::now();
   at::mm(a, b).sum().item<float>();  // waits for the device
@@ -62,15 +76,18 @@ ModelWork model_work(model::Decoder& decoder, std::int64_t trained_parameters) {
 }
 
 double step_flops(const ModelWork& model, const StepWork& step) {
-  double tokens = 0, attended = 0;
-  for (const std::int64_t length : step.document_lengths) {
-    tokens += double(length);
-    for (const std::int64_t window : model.windows) attended += pairs(length, window);
-  }
-  const double layers = tokens * (4 * model.layer_weights + 2 * model.trained_layer_weights +
-                                  6 * model.adapter_weights);
+  const Met met = met_by(model, step);
+  const double layers = met.tokens * (4 * model.layer_weights + 2 * model.trained_layer_weights +
+                                      6 * model.adapter_weights);
   const double head = double(step.head_rows) * model.head_weights * (model.trains_head ? 6.0 : 4.0);
-  return layers + head + 12 * model.attention_width * attended;
+  return layers + head + 12 * model.attention_width * met.pairs;
+}
+
+double forward_flops(const ModelWork& model, const StepWork& step) {
+  const Met met = met_by(model, step);
+  const double layers = met.tokens * 2 * (model.layer_weights + model.adapter_weights);
+  const double head = 2 * double(step.head_rows) * model.head_weights;
+  return layers + head + 4 * model.attention_width * met.pairs;
 }
 
 double matrix_peak_flops(torch::Device device, torch::Dtype dtype) {

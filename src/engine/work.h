@@ -35,6 +35,10 @@ ModelWork model_work(model::Decoder& decoder, std::int64_t trained_parameters);
 ///         without the weight gradients that a frozen base does not need
 double step_flops(const ModelWork& model, const StepWork& step);
 
+/// Those of one forward pass alone: what a layer that is computed again, or a reference model,
+/// adds.
+double forward_flops(const ModelWork& model, const StepWork& step);
+
 /// The most floating-point operations a second that this machine showed in a product of matrices of
 /// this dtype, on this device with the threads of now. Measured in some tens of milliseconds when
 /// it is asked for first, and kept.

@@ -1,0 +1,257 @@
+#include "plan/activations.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "kernels/linear_logprob/linear_logprob.h"
+#include "model/families.h"
+#include "model/weights.h"
+
+namespace hone::plan {
+namespace {
+
+using model::Decoder;
+using model::Layer;
+using model::Linear;
+
+constexpr std::int64_t kWide = 4;  // bytes of an fp32
+
+bool is_trained(const torch::Tensor& tensor) { return tensor.defined() && tensor.requires_grad(); }
+
+/// Whether a layer's input is needed for the gradient of something of its own.
+bool keeps_input(const Linear& linear) {
+  return linear.exists() && (linear.adapter != nullptr || is_trained(linear.weight));
+}
+
+/// The copy in the compute dtype that autograd keeps of a weight in another one. LoRA's product and
+/// that of a packed weight make theirs anew.
+std::int64_t kept_copy(const Linear& linear, torch::Dtype compute) {
+  if (!linear.weight.defined() || linear.adapter != nullptr) return 0;
+  if (linear.weight.scalar_type() == compute) return 0;
+  return linear.weight.numel() * std::int64_t(torch::elementSize(compute));
+}
+
+std::int64_t bytes_of_gradient(const torch::Tensor& tensor) {
+  return is_trained(tensor) ? static_cast<std::int64_t>(tensor.nbytes()) : 0;
+}
+
+/// Widths of a layer, in numbers a token.
+struct Widths {
+  std::int64_t hidden, heads, queries, keys, feed_forward;
+  explicit Widths(const model::Spec& spec)
+      : hidden(spec.hidden_size),
+        heads(spec.num_attention_heads),
+        queries(spec.num_attention_heads * spec.head_dim),
+        keys(spec.num_key_value_heads * spec.head_dim),
+        feed_forward(spec.intermediate_size) {}
+};
+
+/// Of one token: numbers in the compute dtype, and numbers in fp32.
+struct Kept {
+  std::int64_t narrow = 0, wide = 0;
+};
+
+/// A norm keeps what comes in, and one number.
+void add_norm(Kept& kept, bool exists, std::int64_t width, std::int64_t rows = 1) {
+  if (!exists) return;
+  kept.narrow += width;
+  kept.wide += rows;
+}
+
+void add_attention(Kept& kept, const Decoder& decoder, const Layer& layer, const Widths& w) {
+  add_norm(kept, layer.attention_pre_norm.defined(), w.hidden);
+  const bool keeps = keeps_input(layer.q_proj) || keeps_input(layer.k_proj) ||
+                     keeps_input(layer.v_proj) || keeps_input(layer.qkv_proj);
+  if (keeps) kept.narrow += w.hidden;
+  const model::QkNorm norm = decoder.spec.family->qk_norm;
+  if (norm != model::QkNorm::kNone) {
+    kept.narrow += w.queries + w.keys;
+    kept.wide += norm == model::QkNorm::kHead ? w.heads + decoder.spec.num_key_value_heads : 2;
+  }
+  kept.narrow += w.queries + 2 * w.keys;                           // rotated q and k, v
+  if (layer.qkv_proj.exists()) kept.narrow += w.queries + w.keys;  // v is a part of the projection
+  kept.wide += w.heads;                                            // logarithms of the denominators
+  if (keeps_input(layer.o_proj)) kept.narrow += w.queries;
+  add_norm(kept, layer.attention_post_norm.defined(), w.hidden);
+}
+
+void add_experts(Kept& kept, const Decoder& decoder, const Layer& layer, const Widths& w) {
+  const model::MoeSpec& moe = decoder.spec.moe;
+  const std::int64_t chosen = moe.num_experts_per_tok;
+  kept.narrow += w.hidden;                    // what is sorted
+  kept.wide += moe.num_experts + 4 * chosen;  // the router's
+  const auto& expert = layer.experts.front();
+  if (keeps_input(expert.gate_proj) || keeps_input(expert.up_proj))
+    kept.narrow += chosen * w.hidden;
+  kept.narrow += chosen * 2 * moe.intermediate_size;
+  if (keeps_input(expert.down_proj)) kept.narrow += chosen * moe.intermediate_size;
+  kept.narrow += 2 * chosen * w.hidden;  // results, before and after their weights
+}
+
+void add_mlp(Kept& kept, const Decoder& decoder, std::size_t index, const Widths& w) {
+  const Layer& layer = decoder.layers[index];
+  add_norm(kept, layer.mlp_pre_norm.defined(), w.hidden);
+  if (decoder.spec.layers[index].is_moe) {
+    add_experts(kept, decoder, layer, w);
+  } else {
+    if (keeps_input(layer.gate_proj) || keeps_input(layer.up_proj) ||
+        keeps_input(layer.gate_up_proj))
+      kept.narrow += w.hidden;
+    kept.narrow += 2 * w.feed_forward;
+    if (keeps_input(layer.down_proj)) kept.narrow += w.feed_forward;
+  }
+  add_norm(kept, layer.mlp_post_norm.defined(), w.hidden);
+}
+
+template <class Visit>
+void for_linears(const Layer& layer, Visit&& visit) {
+  for (const Linear* linear :
+       {&layer.q_proj, &layer.k_proj, &layer.v_proj, &layer.qkv_proj, &layer.o_proj,
+        &layer.gate_proj, &layer.up_proj, &layer.gate_up_proj, &layer.down_proj})
+    if (linear->exists()) visit(*linear);
+  for (const model::Expert& expert : layer.experts)
+    for (const Linear* linear : {&expert.gate_proj, &expert.up_proj, &expert.down_proj})
+      visit(*linear);
+}
+
+bool is_trained_in(const Layer& layer) {
+  bool found = is_trained(layer.attention_pre_norm) || is_trained(layer.mlp_pre_norm) ||
+               is_trained(layer.attention_post_norm) || is_trained(layer.mlp_post_norm) ||
+               is_trained(layer.router);
+  for_linears(layer, [&](const Linear& linear) { found = found || keeps_input(linear); });
+  return found;
+}
+
+/// By layer: what it keeps, its gradients.
+struct LayerBytes {
+  std::int64_t kept = 0, gradients = 0;
+};
+
+std::size_t layer_of(const std::string& site) {
+  const std::string prefix = "model.layers.";
+  return site.starts_with(prefix) ? std::stoul(site.substr(prefix.size())) : std::string::npos;
+}
+
+std::vector<LayerBytes> bytes_by_layer(Decoder& decoder, const adapters::Adapter* adapter,
+                                       std::int64_t tokens) {
+  std::vector<LayerBytes> layers(decoder.layers.size());
+  std::vector<std::int64_t> ranks(layers.size(), 0);
+  if (adapter != nullptr)
+    for (const adapters::AdaptedModule& module : adapter->modules) {
+      const std::size_t layer = layer_of(module.site.name);
+      if (layer >= layers.size()) continue;
+      for (const auto& [name, tensor] : module.tensors) {
+        layers[layer].gradients += static_cast<std::int64_t>(tensor.nbytes());
+        if (name.starts_with("lora_A") && tensor.dim() == 2) ranks[layer] += tensor.size(0);
+      }
+    }
+  for (const model::WeightSlot& slot : model::weight_slots(decoder))
+    if (const std::size_t layer = layer_of(slot.name); layer < layers.size())
+      layers[layer].gradients += bytes_of_gradient(*slot.tensor);
+  bool is_reached = is_trained(decoder.embed_tokens) || decoder.embedding_adapter != nullptr ||
+                    decoder.virtual_tokens != nullptr;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    is_reached = is_reached || is_trained_in(decoder.layers[i]);
+    layers[i].kept = kept_by_layer(decoder, i, tokens, ranks[i], is_reached);
+  }
+  return layers;
+}
+
+/// Gradients of the two sides of the gate, and of what comes in and goes out.
+std::int64_t backward_of_layer(const Decoder& decoder, std::int64_t tokens) {
+  const Widths w(decoder.spec);
+  const model::MoeSpec& moe = decoder.spec.moe;
+  const std::int64_t gate =
+      std::max(w.feed_forward, moe.num_experts_per_tok * moe.intermediate_size);
+  return tokens * (2 * gate + 2 * w.hidden) *
+         std::int64_t(torch::elementSize(decoder.compute_dtype));
+}
+
+/// What the head takes in the forward pass, and in the backward pass.
+struct HeadBytes {
+  std::int64_t forward = 0, backward = 0, kept = 0;
+};
+
+HeadBytes bytes_of_head(const Decoder& decoder, const MicroBatch& batch) {
+  const auto size = std::int64_t(torch::elementSize(decoder.compute_dtype));
+  const std::int64_t h = decoder.spec.hidden_size;
+  // The last layer's result, which the final norm keeps, and what that makes.
+  const std::int64_t states = 2 * batch.tokens * h * size;
+  const std::int64_t rows = batch.head_rows * h * size;
+  if (!decoder.lm_head.defined())
+    return {states + 2 * batch.head_rows * h * kWide, states, batch.tokens * h * size};
+  const std::int64_t row_bytes = decoder.lm_head.size(0) * size;
+  const std::int64_t chunk =
+      std::min(batch.head_rows,
+               std::max<std::int64_t>(1, kernels::LinearLogprobOptions{}.chunk_bytes / row_bytes)) *
+      row_bytes;
+  const bool trains = is_trained(decoder.lm_head) || decoder.head_adapter != nullptr;
+  const std::int64_t copy =
+      decoder.lm_head.scalar_type() == decoder.compute_dtype && decoder.head_adapter == nullptr
+          ? 0
+          : decoder.lm_head.numel() * size;
+  if (!trains) return {states + 2 * rows + chunk + copy, 0, states / 2 + rows};
+  const bool is_narrow = size < kWide;
+  const std::int64_t of_weight = decoder.lm_head.numel() * (kWide + (is_narrow ? 2 * size : 0));
+  return {states + rows + chunk + copy, states / 2 + 2 * rows + chunk + copy + of_weight,
+          states / 2 + rows + copy};
+}
+
+}  // namespace
+
+std::int64_t kept_by_layer(const Decoder& decoder, std::size_t index, std::int64_t tokens,
+                           std::int64_t ranks, bool is_reached) {
+  if (!is_reached) return 0;
+  const Widths w(decoder.spec);
+  const Layer& layer = decoder.layers[index];
+  Kept kept;
+  add_attention(kept, decoder, layer, w);
+  add_mlp(kept, decoder, index, w);
+  kept.narrow += ranks;
+  std::int64_t copies = 0;
+  for_linears(layer,
+              [&](const Linear& linear) { copies += kept_copy(linear, decoder.compute_dtype); });
+  const auto size = std::int64_t(torch::elementSize(decoder.compute_dtype));
+  return tokens * (kept.narrow * size + kept.wide * kWide) + copies;
+}
+
+StepMemory step_memory(Decoder& decoder, const adapters::Adapter* adapter, const MicroBatch& batch,
+                       const Computation& computation) {
+  const std::vector<LayerBytes> layers = bytes_by_layer(decoder, adapter, batch.tokens);
+  const auto input = batch.tokens * decoder.spec.hidden_size *
+                     std::int64_t(torch::elementSize(decoder.compute_dtype));
+  StepMemory memory;
+  std::int64_t again = 0, of_layers = 0, largest = 0;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const bool recomputes = i < computation.recomputed.size() && computation.recomputed[i];
+    memory.layers += recomputes ? std::min(input, layers[i].kept) : layers[i].kept;
+    if (recomputes) again = std::max(again, layers[i].kept - input);
+    of_layers += layers[i].gradients;
+    largest = std::max(largest, layers[i].gradients);
+  }
+  if (computation.activation_budget > 0)
+    memory.layers = std::min(memory.layers, computation.activation_budget);
+
+  const HeadBytes head = bytes_of_head(decoder, batch);
+  memory.head = std::max(head.forward, head.backward);
+  const std::int64_t of_embedding = bytes_of_gradient(decoder.embed_tokens);
+  const bool own_head = !decoder.lm_head.is_same(decoder.embed_tokens);
+  const std::int64_t of_head =
+      (own_head ? bytes_of_gradient(decoder.lm_head) : 0) + bytes_of_gradient(decoder.score);
+  memory.gradients = of_layers + of_embedding + of_head;
+  if (computation.updates_in_backward)
+    memory.gradients = std::max({of_embedding, of_head, largest});
+
+  // Head forward, head backward, the last layer's backward pass, the end of it: the first is where
+  // most is kept, the last where most gradients are.
+  const std::int64_t before = computation.keeps_gradients ? memory.gradients : 0;
+  const std::int64_t work = backward_of_layer(decoder, batch.tokens) + again;
+  const std::int64_t at_head = std::max(head.forward, head.backward) + memory.layers + before;
+  const std::int64_t early = before > 0 ? before : (own_head ? of_head : of_embedding);
+  const std::int64_t at_layers = memory.layers + work + early;
+  const std::int64_t at_end = memory.gradients + of_embedding + input;
+  memory.peak = std::max({at_head, at_layers, at_end});
+  return memory;
+}
+
+}  // namespace hone::plan
