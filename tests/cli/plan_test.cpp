@@ -67,11 +67,14 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"int8", "{method: lora, r: 8}", {"model.quantization=int8"}},
         Case{"pissa", "{method: lora, r: 8, init_lora_weights: pissa}", {}},
         Case{"full", "{method: full}", {"train.gradient_accumulation_steps=1"}},
-        Case{"full_bf16", "{method: full}",
+        Case{"full_bf16",
+             "{method: full}",
              {"train.precision=bf16", "train.gradient_accumulation_steps=1"}},
-        Case{"full_large_batch", "{method: full}",
+        Case{"full_large_batch",
+             "{method: full}",
              {"train.gradient_accumulation_steps=1", "train.per_device_train_batch_size=16"}},
-        Case{"lora_large_batch", "{method: lora, r: 64}",
+        Case{"lora_large_batch",
+             "{method: lora, r: 64}",
              {"train.gradient_accumulation_steps=1", "train.per_device_train_batch_size=16"}}),
     [](const auto& info) { return std::string(info.param.name); });
 
@@ -96,8 +99,7 @@ TEST(Plan, CountsWhatEveryMethodTrains) {
 TEST(Plan, CountsWorkAsTheRunDoes) {
   const TinyRun run("{method: lora, r: 4}");
   ASSERT_EQ(run_hone(run.train({"train.max_steps=5"})).exit_code, 0);
-  const json planned =
-      rows_of(run_hone(plan_of(run.config, {"train.max_steps=5"}))).front();
+  const json planned = rows_of(run_hone(plan_of(run.config, {"train.max_steps=5"}))).front();
   double tokens = 0, flops = 0;
   const double peak = io::read_json(run.output() / "run.json")["matrix_peak_flops"];
   for (const json& line : test::read_jsonl(run.output() / "metrics.jsonl")) {
@@ -171,11 +173,24 @@ TEST(Plan, SharesARunAmongRanks) {
 class Scale : public testing::Test {
  protected:
   json predict(const std::vector<std::string>& more) {
-    std::vector<std::string> arguments = {
-        "plan",         run.config,      "--json",          "--device-tflops", "1",
-        "--scale",      "--step-time",   "1",               "--intra-node",    "100",
-        "--inter-node", "10",            "--intra-latency", "0",               "--inter-latency",
-        "0",            "--reached",     "1"};
+    std::vector<std::string> arguments = {"plan",
+                                          run.config,
+                                          "--json",
+                                          "--device-tflops",
+                                          "1",
+                                          "--scale",
+                                          "--step-time",
+                                          "1",
+                                          "--intra-node",
+                                          "100",
+                                          "--inter-node",
+                                          "10",
+                                          "--intra-latency",
+                                          "0",
+                                          "--inter-latency",
+                                          "0",
+                                          "--reached",
+                                          "1"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return rows_of(run_hone(arguments)).front();
   }
@@ -202,8 +217,7 @@ TEST_F(Scale, SendsWhatRingsSend) {
   // Eight to a node: nothing but a part's sum leaves it.
   const double inside = 4 * 3 * 7.0 / 8 * gradients;
   EXPECT_NEAR(at(document, "hybrid", 8)["sent_bytes"], inside, 1);
-  EXPECT_NEAR(at(document, "hybrid", 64)["sent_bytes"],
-              inside + 2 * 7.0 / 8 * gradients / 8, 1);
+  EXPECT_NEAR(at(document, "hybrid", 64)["sent_bytes"], inside + 2 * 7.0 / 8 * gradients / 8, 1);
 }
 
 TEST_F(Scale, TakesTheSlowerLinkBeyondANode) {
