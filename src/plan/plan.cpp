@@ -174,9 +174,10 @@ std::string unit_of(const std::string& weight) {
 
 Exchange exchange_of(Outline& outline) {
   Exchange exchange;
+  const auto size = std::int64_t(torch::elementSize(outline.decoder.compute_dtype));
   std::map<std::string, std::int64_t> units;
   for (const model::WeightSlot& slot : model::weight_slots(outline.decoder))
-    units[unit_of(slot.name)] += bytes_of(slot);
+    units[unit_of(slot.name)] += is_frozen(slot) ? bytes_of(slot) : slot.tensor->numel() * size;
   exchange.units = std::ssize(units);
   for (const auto& [name, bytes] : units) {
     exchange.weights += bytes;

@@ -210,7 +210,9 @@ TEST_F(Scale, SendsWhatRingsSend) {
   for (const int n : {8, 64, 1024}) {
     const double share = double(n - 1) / n;
     EXPECT_NEAR(at(document, "ddp", n)["sent_bytes"], 2 * share * gradients, 1);
-    EXPECT_NEAR(at(document, "zero1", n)["sent_bytes"], 2 * share * gradients, 1);
+    EXPECT_NEAR(at(document, "zero1", n)["sent_bytes"], 3 * share * gradients, 1);
+    // Four micro-batches: scattered in each, and the updated weights gathered.
+    EXPECT_NEAR(at(document, "zero2", n)["sent_bytes"], (4 + 1) * share * gradients, 1);
     // Four micro-batches: gathered twice and scattered once in each.
     EXPECT_NEAR(at(document, "fsdp", n)["sent_bytes"], 4 * 3 * share * gradients, 1);
   }
