@@ -169,7 +169,7 @@ std::int64_t backward_of_layer(const Decoder& decoder, std::int64_t tokens) {
 
 /// What the head takes in the forward pass, and in the backward pass.
 struct HeadBytes {
-  std::int64_t forward = 0, backward = 0, kept = 0;
+  std::int64_t forward = 0, backward = 0;
 };
 
 HeadBytes bytes_of_head(const Decoder& decoder, const MicroBatch& batch) {
@@ -178,8 +178,7 @@ HeadBytes bytes_of_head(const Decoder& decoder, const MicroBatch& batch) {
   // The last layer's result, which the final norm keeps, and what that makes.
   const std::int64_t states = 2 * batch.tokens * h * size;
   const std::int64_t rows = batch.head_rows * h * size;
-  if (!decoder.lm_head.defined())
-    return {states + 2 * batch.head_rows * h * kWide, states, batch.tokens * h * size};
+  if (!decoder.lm_head.defined()) return {states + 2 * batch.head_rows * h * kWide, states};
   const std::int64_t row_bytes = decoder.lm_head.size(0) * size;
   const std::int64_t chunk =
       std::min(batch.head_rows,
@@ -190,11 +189,10 @@ HeadBytes bytes_of_head(const Decoder& decoder, const MicroBatch& batch) {
       decoder.lm_head.scalar_type() == decoder.compute_dtype && decoder.head_adapter == nullptr
           ? 0
           : decoder.lm_head.numel() * size;
-  if (!trains) return {states + 2 * rows + chunk + copy, 0, states / 2 + rows};
+  if (!trains) return {states + 2 * rows + chunk + copy, 0};
   const bool is_narrow = size < kWide;
   const std::int64_t of_weight = decoder.lm_head.numel() * (kWide + (is_narrow ? 2 * size : 0));
-  return {states + rows + chunk + copy, states / 2 + 2 * rows + chunk + copy + of_weight,
-          states / 2 + rows + copy};
+  return {states + rows + chunk + copy, states / 2 + 2 * rows + chunk + copy + of_weight};
 }
 
 }  // namespace

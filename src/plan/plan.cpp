@@ -11,7 +11,6 @@
 #include "engine/work.h"
 #include "kernels/packed/packed.h"
 #include "model/document_lengths.h"
-#include "model/load.h"
 #include "model/outline.h"
 #include "model/score_head.h"
 #include "model/weights.h"
@@ -41,11 +40,10 @@ adapters::AdapterOptions without_numbers(adapters::AdapterOptions options) {
 Outline outline_of(const config::Loaded<RunOptions>& config, const Source& source,
                    const engine::Placement& placement, std::int64_t steps) {
   const RunOptions& options = config.options;
-  model::Spec spec = source.base.spec;
-  spec.added_rows = spec.vocab_size - model::load_spec(source.base.path).vocab_size;
+  model::LoadOptions load = engine::load_options(options.model, placement);
+  load.vocab_size = source.base.spec.vocab_size;
   Outline outline;
-  outline.decoder =
-      model::outline_of(source.base.path, spec, engine::load_options(options.model, placement));
+  outline.decoder = model::outline_of(source.base.path, load);
   if (options.model.num_labels > 0)
     model::add_score_head(outline.decoder, options.model.num_labels, 0);
   config::Given given = config.given;
@@ -84,8 +82,7 @@ std::int64_t bytes_of_reference(const RunOptions& options, const engine::Placeme
   if (is_base && options.adapter.trains_adapter()) return 0;
   const std::string& model = is_base ? options.model.base : wanted->reference;
   const auto path = engine::resolve_model(model);
-  model::Decoder other = model::outline_of(path, model::load_spec(path),
-                                           engine::load_options(options.model, placement));
+  model::Decoder other = model::outline_of(path, engine::load_options(options.model, placement));
   std::int64_t bytes = 0;
   for (const model::WeightSlot& slot : model::weight_slots(other)) bytes += bytes_of(slot);
   return bytes;
@@ -226,7 +223,7 @@ Plan make_plan(const config::Loaded<RunOptions>& config, const Source& source) {
   std::optional<datasets::Sampler> sampler;
   std::int64_t steps = options.train.max_steps;
   if (source.data) {
-    sampler = engine::make_sampler(options, *source.data);
+    sampler.emplace(engine::make_sampler(options, *source.data));
     steps = engine::total_steps(options.train, *sampler);
   }
   Outline outline = outline_of(config, source, placement, steps);
