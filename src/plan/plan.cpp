@@ -242,15 +242,13 @@ Plan make_plan(const config::Loaded<RunOptions>& config, const Source& source) {
   const auto recomputation = engine::make_recomputation(
       options.train, outline.decoder.layers.size(), outline.trainable.dropout);
   const std::vector<bool> recomputed = recomputation ? recomputation->layers : std::vector<bool>();
-  plan.step =
-      step_memory(outline.decoder,
-                  outline.trainable.adapter ? &*outline.trainable.adapter : nullptr, plan.longest,
-                  {.recomputed = recomputed,
-                   .activation_budget = options.train.gradient_checkpointing == "budget"
-                                            ? options.train.activation_budget_mb * 1'000'000
-                                            : 0,
-                   .keeps_gradients = plan.micro_batches > 1,
-                   .updates_in_backward = options.optim.step_in_backward});
+  plan.step = step_memory(outline.decoder, outline.trainable, plan.longest,
+                          {.recomputed = recomputed,
+                           .activation_budget = options.train.gradient_checkpointing == "budget"
+                                                    ? options.train.activation_budget_mb * 1'000'000
+                                                    : 0,
+                           .keeps_gradients = plan.micro_batches > 1,
+                           .updates_in_backward = options.optim.step_in_backward});
   add_weights(outline, options, placement, plan.memory);
   plan.memory.gradients = plan.step.gradients;
   plan.memory.activations = plan.step.activations();
