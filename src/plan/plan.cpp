@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <map>
 
-#include "adapters/dropout_probability.h"
+#include "engine/batch.h"
 #include "engine/load_options.h"
 #include "engine/preference_options.h"
 #include "engine/recomputation.h"
@@ -42,18 +42,17 @@ Outline outline_of(const config::Loaded<RunOptions>& config, const Source& sourc
   const RunOptions& options = config.options;
   model::LoadOptions load = engine::load_options(options.model, placement);
   load.vocab_size = source.base.spec.vocab_size;
-  Outline outline;
-  outline.decoder = model::outline_of(source.base.path, load);
-  if (options.model.num_labels > 0)
-    model::add_score_head(outline.decoder, options.model.num_labels, 0);
+  model::Decoder decoder = model::outline_of(source.base.path, load);
+  if (options.model.num_labels > 0) model::add_score_head(decoder, options.model.num_labels, 0);
   config::Given given = config.given;
   given.erase("adapter.init_lora_weights");
-  outline.trainable = make_trainable(outline.decoder, without_numbers(options.adapter), given,
-                                     {.added_ids = source.base.text.added_ids(),
-                                      .total_steps = std::max<std::int64_t>(steps, 1),
-                                      .base = source.base.path,
-                                      .master_dtype = placement.master_dtype});
-  return outline;
+  engine::Trainable trainable =
+      engine::make_trainable(decoder, without_numbers(options.adapter), given,
+                             {.added_ids = source.base.text.added_ids(),
+                              .total_steps = std::max<std::int64_t>(steps, 1),
+                              .base = source.base.path,
+                              .master_dtype = placement.master_dtype});
+  return {std::move(decoder), std::move(trainable)};
 }
 
 std::int64_t bytes_of(const model::WeightSlot& slot) {
@@ -116,11 +115,11 @@ MicroBatch longest_batch(const Source& source, const datasets::Sampler& sampler,
 }
 
 /// Adds a step of the data to the sums.
-void add_step(const datasets::Batch& batch, bool shares, engine::StepWork& work, Work& sums) {
+void add_step(const datasets::Batch& batch, engine::StepWork& work, Work& sums) {
   for (std::size_t d = 1; d < batch.cu_seqlens.size(); ++d)
     work.document_lengths.push_back(batch.cu_seqlens[d] - batch.cu_seqlens[d - 1]);
   work.head_rows += batch.trained_tokens();
-  sums.tokens += double(engine::stream_tokens(batch, shares));
+  sums.tokens += double(batch.tokens());
   sums.trained_tokens += double(batch.trained_tokens());
 }
 
@@ -130,13 +129,13 @@ void add_flops(const engine::ModelWork& model, const engine::StepWork& work, Wor
 }
 
 Work work_of_data(const engine::ModelWork& model, const Source& source,
-                  const datasets::Sampler& sampler, std::int64_t steps, bool shares) {
+                  const datasets::Sampler& sampler, std::int64_t steps) {
   Work sums{.steps = steps};
   const std::int64_t count = std::min(steps, kStepsLookedAt);
   for (std::int64_t i = 0; i < count; ++i) {
     engine::StepWork work;
     for (const auto& rows : sampler.step(i * steps / count).micro_batches)
-      add_step(datasets::make_batch(source.data->train, rows), shares, work, sums);
+      add_step(datasets::make_batch(source.data->train, rows), work, sums);
     add_flops(model, work, sums);
   }
   for (double* sum : {&sums.step, &sums.forward, &sums.tokens, &sums.trained_tokens})
@@ -254,7 +253,7 @@ Plan make_plan(const config::Loaded<RunOptions>& config, const Source& source) {
   plan.memory.activations = plan.step.activations();
 
   const engine::ModelWork model = engine::model_work(outline.decoder, plan.trained_parameters);
-  plan.work = sampler ? work_of_data(model, source, *sampler, steps, shares)
+  plan.work = sampler ? work_of_data(model, source, *sampler, steps)
                       : work_of_statement(model, source.stated, options.train);
   add_again(options, recomputed, plan.work);
   plan.exchange = exchange_of(outline);
