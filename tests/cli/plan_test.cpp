@@ -1,10 +1,9 @@
 #include <fmt/format.h>
 
-#include <cmath>
+#include <algorithm>
 #include <set>
 
 #include "io/json.h"
-#include "support/text_model.h"
 #include "support/tiny_run.h"
 
 // `hone plan` beside runs: what it says before is what the run's record says after.
@@ -147,7 +146,7 @@ TEST(Plan, AdvisesWhatMakesItFitCheapestFirst) {
   for (const json& one : planned["advice"]) {
     EXPECT_LT(one["total_bytes"], before);
     before = one["total_bytes"];
-    for (const json& text : one["overrides"]) taken.push_back(text);
+    for (const json& text : one["overrides"]) taken.push_back(text.get<std::string>());
   }
   EXPECT_LE(before, total * 2 / 3);
   // What is advised is a config that plans as promised.
@@ -252,7 +251,7 @@ TEST_F(Scale, HidesExchangesBehindComputingAndNoMore) {
 TEST_F(Scale, SaysWhatWasCheckedAndWhatIsStated) {
   std::set<std::string> statuses;
   for (const json& one : predict({})["assumptions"]) {
-    statuses.insert(one["status"]);
+    statuses.insert(one["status"].get<std::string>());
     EXPECT_EQ(one["status"] == "checked", !one["checked_by"].get<std::string>().empty());
   }
   EXPECT_EQ(statuses, (std::set<std::string>{"checked", "stated"}));
@@ -274,7 +273,7 @@ TEST_F(Scale, TakesTheTimesOfARun) {
                             .front();
   std::vector<double> times;
   for (const json& line : test::read_jsonl(run.output() / "metrics.jsonl"))
-    if (line.contains("loss")) times.push_back(line["time_s"]);
+    if (line.contains("loss")) times.push_back(line["time_s"].get<double>());
   std::sort(times.begin() + 1, times.end());
   EXPECT_NEAR(document["single_device"]["step_s"], times[2], 0.5 * times[2]);
   EXPECT_EQ(document["assumptions"][0]["status"], "checked");
