@@ -1,7 +1,9 @@
+#include <fmt/ranges.h>
 
+#include <optional>
 
 #include "cli/config_arguments.h"
-#include "cli/rows.h"
+#include "cli/model_arguments.h"
 #include "cli/size_argument.h"
 #include "engine/work.h"
 #include "plan/advice.h"
@@ -307,6 +309,7 @@ void declare_scale(CLI::App& command, Arguments& arguments) {
   command.add_option("--gpus", arguments.gpus, "Numbers of GPUs that --scale looks at")
       ->check(CLI::PositiveNumber)
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->capture_default_str();
   command.add_option("--step-time", arguments.step_time_s, "Seconds of one device's step")
       ->check(CLI::PositiveNumber);

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "io/json.h"
 #include "model/name_patterns.h"
+#include "model/resize.h"
 #include "model/weight_reader.h"
 #include "model/weights.h"
 #include "quant/outline.h"
@@ -25,20 +26,24 @@ std::optional<WeightReader> reader_of_packed(const fs::path& model,
   if (is_gguf(model) || !io::read_json(model / "config.json").contains("quantization_config"))
     return std::nullopt;
   std::optional<WeightReader> reader(model);
-  Spec stored = spec;
-  stored.vocab_size -= spec.added_rows;
-  reader->check(slots, stored);
+  reader->check(slots, spec);
   return reader;
+}
+
+kernels::PackedMatrix without_numbers(const kernels::PackedMatrix& matrix) {
+  kernels::PackedMatrix outline = kernels::to_device(matrix, kMeta);
+  outline.map = matrix.map;  // tells formats apart
+  return outline;
 }
 
 }  // namespace
 
-Decoder outline_of(const fs::path& model, const Spec& spec, const LoadOptions& options) {
+Decoder outline_of(const fs::path& model, const LoadOptions& options) {
   Decoder decoder;
-  decoder.spec = spec;
+  decoder.spec = load_spec(model, options.rope_scaling);
   decoder.compute_dtype = options.compute_dtype;
   const std::vector<WeightSlot> slots = weight_slots(decoder);
-  const auto reader = reader_of_packed(model, slots, spec);
+  const auto reader = reader_of_packed(model, slots, decoder.spec);
   const auto packs = options.quantization.format != quant::Format::kNone;
   for (const WeightSlot& slot : slots) {
     const bool is_stored_packed = reader && reader->is_packed(slot);
@@ -46,8 +51,8 @@ Decoder outline_of(const fs::path& model, const Spec& spec, const LoadOptions& o
                "model.quantization: {} is packed already, in the model's own files; leave it out",
                slot.linear->name);
     if (is_stored_packed) {
-      slot.linear->packed = std::make_shared<kernels::PackedMatrix>(
-          kernels::to_device(reader->read_packed(slot), kMeta));
+      slot.linear->packed =
+          std::make_shared<kernels::PackedMatrix>(without_numbers(reader->read_packed(slot)));
     } else if (packs && slot.linear != nullptr &&
                !matches_any(options.quantization_skip, slot.linear->name)) {
       slot.linear->packed = std::make_shared<kernels::PackedMatrix>(
@@ -57,6 +62,7 @@ Decoder outline_of(const fs::path& model, const Spec& spec, const LoadOptions& o
     }
   }
   tie_head(decoder);
+  resize_vocabulary(decoder, options.vocab_size);
   return decoder;
 }
 

@@ -11,9 +11,7 @@ namespace hone::model {
 /// their numbers: they are on LibTorch's meta device, and take no memory. Of a model that its own
 /// files hold packed, the packed matrices are looked at one after the other; of any other no weight
 /// is read, and none has to be there.
-/// @param spec with the rows that added tokens need
 /// @throws ConfigError, DataError as load_decoder
-Decoder outline_of(const std::filesystem::path& model, const Spec& spec,
-                   const LoadOptions& options);
+Decoder outline_of(const std::filesystem::path& model, const LoadOptions& options);
 
 }  // namespace hone::model

@@ -1,11 +1,9 @@
 #include "plan/activations.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "kernels/linear_logprob/linear_logprob.h"
 #include "model/families.h"
-#include "model/weights.h"
 
 namespace hone::plan {
 namespace {
@@ -58,8 +56,10 @@ void add_norm(Kept& kept, bool exists, std::int64_t width, std::int64_t rows = 1
   kept.wide += rows;
 }
 
-void add_attention(Kept& kept, const Decoder& decoder, const Layer& layer, const Widths& w) {
-  add_norm(kept, layer.attention_pre_norm.defined(), w.hidden);
+void add_attention(Kept& kept, const Decoder& decoder, const Layer& layer, const Widths& w,
+                   bool has_gradient) {
+  const torch::Tensor& norm_before = layer.attention_pre_norm;
+  add_norm(kept, norm_before.defined() && (has_gradient || is_trained(norm_before)), w.hidden);
   const bool keeps = keeps_input(layer.q_proj) || keeps_input(layer.k_proj) ||
                      keeps_input(layer.v_proj) || keeps_input(layer.qkv_proj);
   if (keeps) kept.narrow += w.hidden;
@@ -122,39 +122,46 @@ bool is_trained_in(const Layer& layer) {
   return found;
 }
 
-/// By layer: what it keeps, its gradients.
-struct LayerBytes {
-  std::int64_t kept = 0, gradients = 0;
-};
-
 std::size_t layer_of(const std::string& site) {
   const std::string prefix = "model.layers.";
   return site.starts_with(prefix) ? std::stoul(site.substr(prefix.size())) : std::string::npos;
 }
 
-std::vector<LayerBytes> bytes_by_layer(Decoder& decoder, const adapters::Adapter* adapter,
-                                       std::int64_t tokens) {
-  std::vector<LayerBytes> layers(decoder.layers.size());
-  std::vector<std::int64_t> ranks(layers.size(), 0);
-  if (adapter != nullptr)
-    for (const adapters::AdaptedModule& module : adapter->modules) {
-      const std::size_t layer = layer_of(module.site.name);
-      if (layer >= layers.size()) continue;
-      for (const auto& [name, tensor] : module.tensors) {
-        layers[layer].gradients += static_cast<std::int64_t>(tensor.nbytes());
-        if (name.starts_with("lora_A") && tensor.dim() == 2) ranks[layer] += tensor.size(0);
-      }
-    }
-  for (const model::WeightSlot& slot : model::weight_slots(decoder))
-    if (const std::size_t layer = layer_of(slot.name); layer < layers.size())
-      layers[layer].gradients += bytes_of_gradient(*slot.tensor);
-  bool is_reached = is_trained(decoder.embed_tokens) || decoder.embedding_adapter != nullptr ||
-                    decoder.virtual_tokens != nullptr;
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    is_reached = is_reached || is_trained_in(decoder.layers[i]);
-    layers[i].kept = kept_by_layer(decoder, i, tokens, ranks[i], is_reached);
+std::vector<std::int64_t> ranks_by_layer(const Decoder& decoder,
+                                         const engine::Trainable& trainable) {
+  std::vector<std::int64_t> ranks(decoder.layers.size(), 0);
+  if (!trainable.adapter) return ranks;
+  for (const adapters::AdaptedModule& module : trainable.adapter->modules)
+    for (const auto& [name, tensor] : module.tensors)
+      if (const std::size_t layer = layer_of(module.site.name);
+          layer < ranks.size() && name.starts_with("lora_A") && tensor.dim() == 2)
+        ranks[layer] += tensor.size(0);
+  return ranks;
+}
+
+/// What each layer keeps where nothing is computed again.
+std::vector<std::int64_t> kept_by_layers(const Decoder& decoder, const engine::Trainable& trainable,
+                                         std::int64_t tokens) {
+  const std::vector<std::int64_t> ranks = ranks_by_layer(decoder, trainable);
+  std::vector<std::int64_t> kept;
+  bool has_gradient = is_trained(decoder.embed_tokens) || decoder.embedding_adapter != nullptr ||
+                      decoder.virtual_tokens != nullptr;
+  for (std::size_t i = 0; i < decoder.layers.size(); ++i) {
+    kept.push_back(kept_by_layer(decoder, i, tokens, ranks[i], has_gradient));
+    has_gradient = has_gradient || is_trained_in(decoder.layers[i]);
   }
-  return layers;
+  return kept;
+}
+
+/// Of a step at the most: what the run's record calls gradients.
+std::int64_t bytes_of_gradients(const engine::Trainable& trainable, bool one_at_a_time) {
+  std::int64_t all = 0, largest = 0;
+  for (const optim::Parameter& parameter : trainable.parameters) {
+    const auto bytes = static_cast<std::int64_t>(parameter.tensor.nbytes());
+    all += bytes;
+    largest = std::max(largest, bytes);
+  }
+  return one_at_a_time ? largest : all;
 }
 
 /// Gradients of the two sides of the gate, and of what comes in and goes out.
@@ -169,7 +176,7 @@ std::int64_t backward_of_layer(const Decoder& decoder, std::int64_t tokens) {
 
 /// What the head takes in the forward pass, and in the backward pass.
 struct HeadBytes {
-  std::int64_t forward = 0, backward = 0, kept = 0;
+  std::int64_t forward = 0, backward = 0;
 };
 
 HeadBytes bytes_of_head(const Decoder& decoder, const MicroBatch& batch) {
@@ -178,8 +185,7 @@ HeadBytes bytes_of_head(const Decoder& decoder, const MicroBatch& batch) {
   // The last layer's result, which the final norm keeps, and what that makes.
   const std::int64_t states = 2 * batch.tokens * h * size;
   const std::int64_t rows = batch.head_rows * h * size;
-  if (!decoder.lm_head.defined())
-    return {states + 2 * batch.head_rows * h * kWide, states, batch.tokens * h * size};
+  if (!decoder.lm_head.defined()) return {states + 2 * batch.head_rows * h * kWide, states};
   const std::int64_t row_bytes = decoder.lm_head.size(0) * size;
   const std::int64_t chunk =
       std::min(batch.head_rows,
@@ -190,22 +196,21 @@ HeadBytes bytes_of_head(const Decoder& decoder, const MicroBatch& batch) {
       decoder.lm_head.scalar_type() == decoder.compute_dtype && decoder.head_adapter == nullptr
           ? 0
           : decoder.lm_head.numel() * size;
-  if (!trains) return {states + 2 * rows + chunk + copy, 0, states / 2 + rows};
+  if (!trains) return {states + 2 * rows + chunk + copy, 0};
   const bool is_narrow = size < kWide;
-  const std::int64_t of_weight = decoder.lm_head.numel() * (kWide + (is_narrow ? 2 * size : 0));
-  return {states + rows + chunk + copy, states / 2 + 2 * rows + chunk + copy + of_weight,
-          states / 2 + rows + copy};
+  const std::int64_t of_weight = decoder.lm_head.numel() * (kWide + (is_narrow ? size : 0));
+  return {states + rows + chunk + copy, states / 2 + 2 * rows + chunk + copy + of_weight};
 }
 
 }  // namespace
 
 std::int64_t kept_by_layer(const Decoder& decoder, std::size_t index, std::int64_t tokens,
-                           std::int64_t ranks, bool is_reached) {
-  if (!is_reached) return 0;
-  const Widths w(decoder.spec);
+                           std::int64_t ranks, bool has_gradient) {
   const Layer& layer = decoder.layers[index];
+  if (!has_gradient && !is_trained_in(layer)) return 0;
+  const Widths w(decoder.spec);
   Kept kept;
-  add_attention(kept, decoder, layer, w);
+  add_attention(kept, decoder, layer, w, has_gradient);
   add_mlp(kept, decoder, index, w);
   kept.narrow += ranks;
   std::int64_t copies = 0;
@@ -215,42 +220,38 @@ std::int64_t kept_by_layer(const Decoder& decoder, std::size_t index, std::int64
   return tokens * (kept.narrow * size + kept.wide * kWide) + copies;
 }
 
-StepMemory step_memory(Decoder& decoder, const adapters::Adapter* adapter, const MicroBatch& batch,
-                       const Computation& computation) {
-  const std::vector<LayerBytes> layers = bytes_by_layer(decoder, adapter, batch.tokens);
+StepMemory step_memory(const Decoder& decoder, const engine::Trainable& trainable,
+                       const MicroBatch& batch, const Computation& computation) {
+  const std::vector<std::int64_t> layers = kept_by_layers(decoder, trainable, batch.tokens);
   const auto input = batch.tokens * decoder.spec.hidden_size *
                      std::int64_t(torch::elementSize(decoder.compute_dtype));
   StepMemory memory;
-  std::int64_t again = 0, of_layers = 0, largest = 0;
+  std::int64_t again = 0;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const bool recomputes = i < computation.recomputed.size() && computation.recomputed[i];
-    memory.layers += recomputes ? std::min(input, layers[i].kept) : layers[i].kept;
-    if (recomputes) again = std::max(again, layers[i].kept - input);
-    of_layers += layers[i].gradients;
-    largest = std::max(largest, layers[i].gradients);
+    memory.layers += recomputes ? std::min(input, layers[i]) : layers[i];
+    if (recomputes) again = std::max(again, layers[i] - input);
   }
   if (computation.activation_budget > 0)
     memory.layers = std::min(memory.layers, computation.activation_budget);
+  // cos and sin of every position.
+  memory.layers += std::ssize(decoder.spec.ropes) * batch.tokens * decoder.spec.head_dim * kWide;
 
   const HeadBytes head = bytes_of_head(decoder, batch);
   memory.head = std::max(head.forward, head.backward);
-  const std::int64_t of_embedding = bytes_of_gradient(decoder.embed_tokens);
-  const bool own_head = !decoder.lm_head.is_same(decoder.embed_tokens);
-  const std::int64_t of_head =
-      (own_head ? bytes_of_gradient(decoder.lm_head) : 0) + bytes_of_gradient(decoder.score);
-  memory.gradients = of_layers + of_embedding + of_head;
-  if (computation.updates_in_backward)
-    memory.gradients = std::max({of_embedding, of_head, largest});
+  memory.gradients = bytes_of_gradients(trainable, computation.updates_in_backward);
 
-  // Head forward, head backward, the last layer's backward pass, the end of it: the first is where
-  // most is kept, the last where most gradients are.
+  // The head's passes and the last layer's backward pass, when most is kept; and the end of the
+  // backward pass, when all gradients are there and the embedding's is made beside them.
+  const std::int64_t of_embedding = bytes_of_gradient(decoder.embed_tokens);
+  const bool is_tied = decoder.lm_head.is_same(decoder.embed_tokens);
+  const std::int64_t of_head = (is_tied ? of_embedding : bytes_of_gradient(decoder.lm_head)) +
+                               bytes_of_gradient(decoder.score);
   const std::int64_t before = computation.keeps_gradients ? memory.gradients : 0;
   const std::int64_t work = backward_of_layer(decoder, batch.tokens) + again;
-  const std::int64_t at_head = std::max(head.forward, head.backward) + memory.layers + before;
-  const std::int64_t early = before > 0 ? before : (own_head ? of_head : of_embedding);
-  const std::int64_t at_layers = memory.layers + work + early;
-  const std::int64_t at_end = memory.gradients + of_embedding + input;
-  memory.peak = std::max({at_head, at_layers, at_end});
+  memory.peak = std::max({memory.layers + memory.head + before,
+                          memory.layers + work + std::max(before, of_head),
+                          memory.gradients + (is_tied ? of_embedding : 0) + input});
   return memory;
 }
 

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "adapters/adapter.h"
+#include "engine/trainable.h"
 #include "model/decoder.h"
 
 namespace hone::plan {
@@ -37,13 +37,12 @@ struct StepMemory {
 /// weights that are trained in one dtype and multiplied in another. Exact for LoRA and its starts,
 /// and for trained weights; of methods that keep more (DoRA, rotations) the input is counted alone.
 /// @param ranks of the layer's low-rank adapters, added up
-/// @param is_reached whether gradient flows into the layer
+/// @param has_gradient whether what comes into the layer depends on something trained
 std::int64_t kept_by_layer(const model::Decoder& decoder, std::size_t layer, std::int64_t tokens,
-                           std::int64_t ranks, bool is_reached);
+                           std::int64_t ranks, bool has_gradient);
 
 /// @param decoder with what is trained attached; its numbers are not looked at
-/// @param adapter null where weights of the model itself are trained
-StepMemory step_memory(model::Decoder& decoder, const adapters::Adapter* adapter,
+StepMemory step_memory(const model::Decoder& decoder, const engine::Trainable& trainable,
                        const MicroBatch& batch, const Computation& computation);
 
 }  // namespace hone::plan

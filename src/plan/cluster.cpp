@@ -30,7 +30,7 @@ constexpr KnownLink kLinks[] = {
 std::span<const KnownLink> known_links() { return kLinks; }
 
 double bandwidth_of(const std::string& text, const std::string& flag) {
-  const auto found = std::ranges::find(kLinks, text, &KnownLink::name);
+  const auto found = std::ranges::find(kLinks, std::string_view(text), &KnownLink::name);
   if (found != std::end(kLinks)) return found->gigabytes_per_s * 1e9;
   double number = 0;
   const char* end = text.data() + text.size();

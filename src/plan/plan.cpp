@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <map>
 
-#include "adapters/dropout_probability.h"
+#include "engine/batch.h"
 #include "engine/load_options.h"
 #include "engine/preference_options.h"
 #include "engine/recomputation.h"
@@ -11,7 +11,6 @@
 #include "engine/work.h"
 #include "kernels/packed/packed.h"
 #include "model/document_lengths.h"
-#include "model/load.h"
 #include "model/outline.h"
 #include "model/score_head.h"
 #include "model/weights.h"
@@ -41,21 +40,19 @@ adapters::AdapterOptions without_numbers(adapters::AdapterOptions options) {
 Outline outline_of(const config::Loaded<RunOptions>& config, const Source& source,
                    const engine::Placement& placement, std::int64_t steps) {
   const RunOptions& options = config.options;
-  model::Spec spec = source.base.spec;
-  spec.added_rows = spec.vocab_size - model::load_spec(source.base.path).vocab_size;
-  Outline outline;
-  outline.decoder =
-      model::outline_of(source.base.path, spec, engine::load_options(options.model, placement));
-  if (options.model.num_labels > 0)
-    model::add_score_head(outline.decoder, options.model.num_labels, 0);
+  model::LoadOptions load = engine::load_options(options.model, placement);
+  load.vocab_size = source.base.spec.vocab_size;
+  model::Decoder decoder = model::outline_of(source.base.path, load);
+  if (options.model.num_labels > 0) model::add_score_head(decoder, options.model.num_labels, 0);
   config::Given given = config.given;
   given.erase("adapter.init_lora_weights");
-  outline.trainable = make_trainable(outline.decoder, without_numbers(options.adapter), given,
-                                     {.added_ids = source.base.text.added_ids(),
-                                      .total_steps = std::max<std::int64_t>(steps, 1),
-                                      .base = source.base.path,
-                                      .master_dtype = placement.master_dtype});
-  return outline;
+  engine::Trainable trainable =
+      engine::make_trainable(decoder, without_numbers(options.adapter), given,
+                             {.added_ids = source.base.text.added_ids(),
+                              .total_steps = std::max<std::int64_t>(steps, 1),
+                              .base = source.base.path,
+                              .master_dtype = placement.master_dtype});
+  return {std::move(decoder), std::move(trainable)};
 }
 
 std::int64_t bytes_of(const model::WeightSlot& slot) {
@@ -84,8 +81,7 @@ std::int64_t bytes_of_reference(const RunOptions& options, const engine::Placeme
   if (is_base && options.adapter.trains_adapter()) return 0;
   const std::string& model = is_base ? options.model.base : wanted->reference;
   const auto path = engine::resolve_model(model);
-  model::Decoder other = model::outline_of(path, model::load_spec(path),
-                                           engine::load_options(options.model, placement));
+  model::Decoder other = model::outline_of(path, engine::load_options(options.model, placement));
   std::int64_t bytes = 0;
   for (const model::WeightSlot& slot : model::weight_slots(other)) bytes += bytes_of(slot);
   return bytes;
@@ -119,11 +115,11 @@ MicroBatch longest_batch(const Source& source, const datasets::Sampler& sampler,
 }
 
 /// Adds a step of the data to the sums.
-void add_step(const datasets::Batch& batch, bool shares, engine::StepWork& work, Work& sums) {
+void add_step(const datasets::Batch& batch, engine::StepWork& work, Work& sums) {
   for (std::size_t d = 1; d < batch.cu_seqlens.size(); ++d)
     work.document_lengths.push_back(batch.cu_seqlens[d] - batch.cu_seqlens[d - 1]);
   work.head_rows += batch.trained_tokens();
-  sums.tokens += double(engine::stream_tokens(batch, shares));
+  sums.tokens += double(batch.tokens());
   sums.trained_tokens += double(batch.trained_tokens());
 }
 
@@ -133,13 +129,13 @@ void add_flops(const engine::ModelWork& model, const engine::StepWork& work, Wor
 }
 
 Work work_of_data(const engine::ModelWork& model, const Source& source,
-                  const datasets::Sampler& sampler, std::int64_t steps, bool shares) {
+                  const datasets::Sampler& sampler, std::int64_t steps) {
   Work sums{.steps = steps};
   const std::int64_t count = std::min(steps, kStepsLookedAt);
   for (std::int64_t i = 0; i < count; ++i) {
     engine::StepWork work;
     for (const auto& rows : sampler.step(i * steps / count).micro_batches)
-      add_step(datasets::make_batch(source.data->train, rows), shares, work, sums);
+      add_step(datasets::make_batch(source.data->train, rows), work, sums);
     add_flops(model, work, sums);
   }
   for (double* sum : {&sums.step, &sums.forward, &sums.tokens, &sums.trained_tokens})
@@ -174,9 +170,10 @@ std::string unit_of(const std::string& weight) {
 
 Exchange exchange_of(Outline& outline) {
   Exchange exchange;
+  const auto size = std::int64_t(torch::elementSize(outline.decoder.compute_dtype));
   std::map<std::string, std::int64_t> units;
   for (const model::WeightSlot& slot : model::weight_slots(outline.decoder))
-    units[unit_of(slot.name)] += bytes_of(slot);
+    units[unit_of(slot.name)] += is_frozen(slot) ? bytes_of(slot) : slot.tensor->numel() * size;
   exchange.units = std::ssize(units);
   for (const auto& [name, bytes] : units) {
     exchange.weights += bytes;
@@ -225,7 +222,7 @@ Plan make_plan(const config::Loaded<RunOptions>& config, const Source& source) {
   std::optional<datasets::Sampler> sampler;
   std::int64_t steps = options.train.max_steps;
   if (source.data) {
-    sampler = engine::make_sampler(options, *source.data);
+    sampler.emplace(engine::make_sampler(options, *source.data));
     steps = engine::total_steps(options.train, *sampler);
   }
   Outline outline = outline_of(config, source, placement, steps);
@@ -244,21 +241,19 @@ Plan make_plan(const config::Loaded<RunOptions>& config, const Source& source) {
   const auto recomputation = engine::make_recomputation(
       options.train, outline.decoder.layers.size(), outline.trainable.dropout);
   const std::vector<bool> recomputed = recomputation ? recomputation->layers : std::vector<bool>();
-  plan.step =
-      step_memory(outline.decoder,
-                  outline.trainable.adapter ? &*outline.trainable.adapter : nullptr, plan.longest,
-                  {.recomputed = recomputed,
-                   .activation_budget = options.train.gradient_checkpointing == "budget"
-                                            ? options.train.activation_budget_mb * 1'000'000
-                                            : 0,
-                   .keeps_gradients = plan.micro_batches > 1,
-                   .updates_in_backward = options.optim.step_in_backward});
+  plan.step = step_memory(outline.decoder, outline.trainable, plan.longest,
+                          {.recomputed = recomputed,
+                           .activation_budget = options.train.gradient_checkpointing == "budget"
+                                                    ? options.train.activation_budget_mb * 1'000'000
+                                                    : 0,
+                           .keeps_gradients = plan.micro_batches > 1,
+                           .updates_in_backward = options.optim.step_in_backward});
   add_weights(outline, options, placement, plan.memory);
   plan.memory.gradients = plan.step.gradients;
   plan.memory.activations = plan.step.activations();
 
   const engine::ModelWork model = engine::model_work(outline.decoder, plan.trained_parameters);
-  plan.work = sampler ? work_of_data(model, source, *sampler, steps, shares)
+  plan.work = sampler ? work_of_data(model, source, *sampler, steps)
                       : work_of_statement(model, source.stated, options.train);
   add_again(options, recomputed, plan.work);
   plan.exchange = exchange_of(outline);

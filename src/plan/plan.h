@@ -63,7 +63,7 @@ struct Work {
 struct Exchange {
   std::int64_t gradients = 0;     ///< of all trained weights, in fp32
   std::int64_t trained = 0;       ///< all trained weights
-  std::int64_t weights = 0;       ///< all weights as they are kept, trained and frozen
+  std::int64_t weights = 0;       ///< all weights: frozen as kept, trained in the compute dtype
   std::int64_t largest_unit = 0;  ///< of those, a layer's, the embedding's or the head's
   std::int64_t units = 0;         ///< layers, embedding and head
 };

@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "distributed/exchange.h"
 
 namespace hone::plan {
 namespace {
@@ -40,9 +39,10 @@ Transfer whole_ring(When when, Over over, double bytes, double collectives, std:
   return transfer;
 }
 
-double buckets_of(double bytes) {
-  return std::max(1.0, std::ceil(bytes / double(distributed::kBucketBytes)));
-}
+/// Gradients of the model's own weights travel in pieces of about this size.
+constexpr double kBucketBytes = 25e6;
+
+double buckets_of(double bytes) { return std::max(1.0, std::ceil(bytes / kBucketBytes)); }
 
 }  // namespace
 
@@ -80,10 +80,11 @@ std::vector<Transfer> transfers(const Plan& plan, const Strategy& strategy, std:
   if (!strategy.shards_weights) {
     const When last = plan.trains_adapter ? When::kAfter : When::kLastBackward;
     if (!strategy.shards_moments) return {whole_ring(last, Over::kAll, gradients, buckets, ranks)};
+    // zero1 sums as ddp does; under zero2 a sum goes to the rank alone that updates its part.
     const Transfer sums = strategy.shards_gradients
                               ? half_ring(When::kBackward, Over::kAll, gradients * micro_batches,
                                           buckets * micro_batches, ranks)
-                              : half_ring(last, Over::kAll, gradients, buckets, ranks);
+                              : whole_ring(last, Over::kAll, gradients, buckets, ranks);
     const auto trained = double(exchange.trained);
     return {sums, half_ring(When::kAfter, Over::kAll, trained, buckets_of(trained), ranks)};
   }

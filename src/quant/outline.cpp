@@ -3,6 +3,7 @@
 #include <ATen/ops/empty.h>
 
 #include "base/error.h"
+#include "quant/maps.h"
 
 namespace hone::quant {
 namespace {
@@ -29,6 +30,7 @@ kernels::PackedMatrix outline_of(std::int64_t rows, std::int64_t columns, const 
   matrix.kind = four_bit ? PackedCodes::kFourBit
                 : by_row ? PackedCodes::kInt8
                          : PackedCodes::kEightBit;
+  if (!by_row) matrix.map = four_bit ? four_bit_map(recipe.format) : dynamic_map();
   matrix.rows = rows;
   matrix.columns = columns;
   matrix.blocksize = by_row ? columns : recipe.blocksize;
