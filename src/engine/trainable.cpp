@@ -120,7 +120,7 @@ constexpr const char* kRopeRecord = "rope_parameters";
 
 std::int64_t Trainable::parameter_count() const {
   std::int64_t count = 0;
-  for (const optim::Parameter& parameter : parameters) count += parameter.tensor.numel();
+  for (const optim::Parameter& parameter : parameters) count += optim::whole_numel(parameter);
   return count;
 }
 
