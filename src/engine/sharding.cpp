@@ -287,6 +287,9 @@ void Sharding::run_backward(const std::function<void()>& backward) {
   backward();
   for (const auto& unit : units_)
     if (!unit->is_summed) finish(*unit);
+  for (const Trained& trained : trained_)
+    HONE_ASSERT(trained.unit->stays || !trained.leaf.grad().defined(),
+                "{}: its gradient came when its layer had been left", trained.name);
   rest();
 }
 

@@ -27,8 +27,9 @@ struct Held {
 
 RunOptions options_of(const std::string& adapter) {
   return config::parse<RunOptions>("model: {base: '" + test::fixture("train/_base").string() +
-                                       "'}\nadapter: {method: " + adapter +
-                                       "}\ndata: {train: rows.jsonl}\ntrain: {output_dir: run}\n"
+                                       "'}\nadapter: {method: " + adapter + "}\ndata: {train: '" +
+                                       test::fixture("train/data/sft.jsonl").string() +
+                                       "'}\ntrain: {output_dir: run}\n"
                                        "distributed: {strategy: fsdp, gather_ahead: false}\n",
                                    "a test")
       .options;
