@@ -287,9 +287,12 @@ void Sharding::run_backward(const std::function<void()>& backward) {
   backward();
   for (const auto& unit : units_)
     if (!unit->is_summed) finish(*unit);
-  for (const Trained& trained : trained_)
+  for (const Trained& trained : trained_) {
     HONE_ASSERT(trained.unit->stays || !trained.leaf.grad().defined(),
                 "{}: its gradient came when its layer had been left", trained.name);
+    // What was cut of a leaf in one pass (adapters/parts.h) would belong to no layer of the next.
+    trained.leaf.unsafeGetTensorImpl()->bump_version();
+  }
   rest();
 }
 
