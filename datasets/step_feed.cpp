@@ -1,6 +1,8 @@
 #include "datasets/step_feed.h"
 
+#include <algorithm>
 #include <chrono>
+#include <map>
 #include <utility>
 
 #include "datasets/deal.h"
@@ -11,6 +13,14 @@ StepFeed::StepFeed(Dataset data, Sampler sampler, std::int64_t steps, int rank, 
     : source_(
           std::make_shared<const Source>(Source{std::move(data), std::move(sampler), rank, world})),
       steps_(steps) {}
+
+std::size_t StepFeed::Step::passes_left() const {
+  std::map<int, std::size_t> counts = {{rank, 0}};
+  for (const int one : ranks) ++counts[one];
+  const auto most =
+      std::ranges::max_element(counts, {}, [](const auto& count) { return count.second; });
+  return most->second - counts[rank];
+}
 
 StepFeed::Step StepFeed::Source::read(std::int64_t index) const {
   const Sampler::Step rows = sampler.step(index);

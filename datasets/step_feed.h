@@ -25,6 +25,8 @@ class StepFeed {
 
     /// Whether this rank computes the micro-batch of that index.
     bool is_own(std::size_t i) const { return ranks.empty() || ranks[i] == rank; }
+    /// How many micro-batches fewer than another rank this one computes.
+    std::size_t passes_left() const;
   };
 
   /// @param steps those that will be asked for; nothing is read beyond

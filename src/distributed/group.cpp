@@ -60,6 +60,7 @@ std::string key_of(int rank) { return fmt::format("beat/{}", rank); }
 struct Group::Link {
   Place place;
   DistributedOptions options;
+  std::shared_ptr<Link> whole;  // of a part of a group, the link that it is a part of
   c10::intrusive_ptr<c10d::Store> store;
   c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo;
   std::optional<Heartbeat> heartbeat;
@@ -69,7 +70,18 @@ struct Group::Link {
   ~Link() {
     heartbeat.reset();
     // Its threads wait in a collective that nobody will end, and its destructor for them.
-    if (has_failed) gloo.release();
+    if (has_failed || root().has_failed) gloo.release();
+  }
+
+  Link& root() { return whole ? *whole : *this; }
+  const Link& root() const { return whole ? *whole : *this; }
+
+  void open_gloo(int rank, int world) {
+    // Gloo's own limit comes after ours.
+    const auto limit = std::chrono::seconds(options.first_step_timeout_s) + 60s;
+    auto gloo_options = c10d::ProcessGroupGloo::Options::create(limit);
+    gloo_options->devices.push_back(make_device(place.master_addr));
+    gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, world, gloo_options);
   }
 
   void connect() {
@@ -84,10 +96,7 @@ struct Group::Link {
     store = c10::make_intrusive<c10d::TCPStore>(place.master_addr, store_options);
     if (is_there) store = c10::make_intrusive<c10d::PrefixStore>(place.store_prefix, store);
     store->set(key_of(place.rank), "0");
-    auto gloo_options = c10d::ProcessGroupGloo::Options::create(limit + 60s);  // ours comes first
-    gloo_options->devices.push_back(make_device(place.master_addr));
-    gloo =
-        c10::make_intrusive<c10d::ProcessGroupGloo>(store, place.rank, place.world, gloo_options);
+    open_gloo(place.rank, place.world);
     heartbeat.emplace(place.rank, place.world, board());
   }
 
@@ -104,12 +113,12 @@ struct Group::Link {
   }
 
   std::chrono::seconds limit_of(const Call& call) const {
-    const bool is_long = in_first_step || call.patience == Patience::kPhase;
+    const bool is_long = root().in_first_step || call.patience == Patience::kPhase;
     return std::chrono::seconds(is_long ? options.first_step_timeout_s : options.timeout_s);
   }
 
   [[noreturn]] void fail(const Call& call, const std::string& reason) {
-    has_failed = true;
+    has_failed = root().has_failed = true;
     throw DistributedError(fmt::format(
         "rank {} of {}: {} of {}: {}. What the last checkpoint holds is good; run it again with "
         "--resume auto",
@@ -120,7 +129,7 @@ struct Group::Link {
   [[noreturn]] void fail_of_broken(const Call& call, const std::exception& error) {
     for (const auto begin = Clock::now(); Clock::now() - begin < kInquiry;
          std::this_thread::sleep_for(100ms))
-      if (const auto missing = heartbeat->missing(kSilenceOfABroken))
+      if (const auto missing = root().heartbeat->missing(kSilenceOfABroken))
         fail(call, fmt::format("{} ({})", *missing, first_line(error)));
     fail(call, fmt::format("a connection broke, and all ranks live: look at the network between "
                            "their machines ({})",
@@ -143,8 +152,8 @@ struct Group::Link {
     const std::chrono::seconds limit = limit_of(call);
     while (!is_over(work, call)) {
       // Who has left may have left because of one that is dead: that is the one to name.
-      if (const auto missing = heartbeat->missing(kSilence))
-        fail(call, heartbeat->missing(kSilenceOfABroken).value_or(*missing));
+      if (const auto missing = root().heartbeat->missing(kSilence))
+        fail(call, root().heartbeat->missing(kSilenceOfABroken).value_or(*missing));
       if (Clock::now() - begin <= limit) continue;
       fail(call, fmt::format("all ranks live, and not all have come within {} s: one computes much "
                              "longer than the others, or waits for something itself. "
@@ -152,6 +161,32 @@ struct Group::Link {
                              "long",
                              limit.count()));
     }
+  }
+
+  /// A collective for each slice of a tensor: all at once on the host, else one after the other.
+  /// @param begin gives the work of slice number `rank`
+  /// @return what waits for them
+  template <class Begin>
+  std::function<void()> run_slices(const Tensor& all, int world, const Call& call, Begin&& begin) {
+    const std::vector<Tensor> slices = all.chunk(world);
+    if (!all.is_cpu()) {
+      for (int rank = 0; rank < world; ++rank)
+        run(slices[std::size_t(rank)], call,
+            [&](std::vector<Tensor>& tensors) { return begin(tensors, rank); });
+      return [] {};
+    }
+    std::vector<std::pair<std::vector<Tensor>, WorkPointer>> under_way;
+    try {
+      for (int rank = 0; rank < world; ++rank) {
+        under_way.emplace_back(std::vector<Tensor>{slices[std::size_t(rank)]}, WorkPointer());
+        under_way.back().second = begin(under_way.back().first, rank);
+      }
+    } catch (const std::exception& error) {
+      fail_of_broken(call, error);
+    }
+    return [this, call, under_way = std::move(under_way)] {
+      for (const auto& [tensors, work] : under_way) finish(*work, call);
+    };
   }
 
   /// Runs a collective on the host's copy of a tensor; of one that is there, on itself.
@@ -223,13 +258,66 @@ std::vector<Tensor> Group::all_gather(const Tensor& tensor, std::string_view wha
   return std::move(outputs[0]);
 }
 
+std::function<void()> Group::begin_all_gather_into(const Tensor& all, std::string_view what,
+                                                   Patience patience) const {
+  if (is_alone()) return [] {};
+  // A broadcast of each slice needs no room besides, as Gloo's own all-gather does.
+  return link_->run_slices(all, world_, {"all-gather", what, patience},
+                           [&](std::vector<Tensor>& tensors, int rank) {
+                             c10d::BroadcastOptions options;
+                             options.rootRank = rank;
+                             return link_->gloo->broadcast(tensors, options);
+                           });
+}
+
+void Group::all_gather_into(const Tensor& all, std::string_view what, Patience patience) const {
+  begin_all_gather_into(all, what, patience)();
+}
+
+void Group::reduce_scatter(const Tensor& all, std::string_view what, Patience patience) const {
+  if (is_alone()) return;
+  // Gloo's own adds up everything on all ranks.
+  link_->run_slices(all, world_, {"reduce-scatter", what, patience},
+                    [&](std::vector<Tensor>& tensors, int rank) {
+                      c10d::ReduceOptions options;
+                      options.rootRank = rank;
+                      return link_->gloo->reduce(tensors, options);
+                    })();
+}
+
+Group Group::split(int number, std::string_view name) const {
+  if (is_alone()) return {};
+  const Tensor own = torch::tensor({static_cast<std::int64_t>(number)}, torch::kInt64);
+  const std::vector<Tensor> numbers = all_gather(own, name, Patience::kPhase);
+  int rank = 0, world = 0;
+  for (int other = 0; other < world_; ++other) {
+    if (numbers[std::size_t(other)].item<std::int64_t>() != number) continue;
+    if (other == rank_) rank = world;
+    ++world;
+  }
+  if (world == 1) return {};
+  auto part = std::make_shared<Link>();
+  part->place = link_->place;
+  part->options = link_->options;
+  part->whole = link_->whole ? link_->whole : link_;
+  part->store =
+      c10::make_intrusive<c10d::PrefixStore>(fmt::format("{}/{}/", name, number), link_->store);
+  const Call call{"meeting", name, Patience::kPhase};
+  try {
+    part->open_gloo(rank, world);
+  } catch (const std::exception& error) {
+    link_->fail_of_broken(call, error);
+  }
+  return {rank, world, std::move(part)};
+}
+
 void Group::barrier(std::string_view what, Patience patience) const {
   // Not Gloo's own, which ends in the order of the ranks: a sum is over for all at once.
   all_reduce(torch::zeros({1}, torch::kInt32), what, patience);
 }
 
 void Group::end_first_step() const {
-  if (link_) link_->in_first_step = false;
+  if (link_) link_->root().in_first_step = false;
 }
 
 void Group::close() {

@@ -2,6 +2,7 @@
 
 #include <torch/types.h>
 
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -55,8 +56,24 @@ class Group {
   /// @return every rank's tensor, by rank
   std::vector<Tensor> all_gather(const Tensor& tensor, std::string_view what,
                                  Patience patience = Patience::kStep) const;
+  /// Each rank's slice of `all` comes to stand in all of them, in place.
+  /// @param all [world · slice], contiguous; of it this rank has given slice number rank()
+  void all_gather_into(const Tensor& all, std::string_view what,
+                       Patience patience = Patience::kStep) const;
+  /// The same, begun. @return what waits until it is over, to be called once; `what` lives so long
+  std::function<void()> begin_all_gather_into(const Tensor& all, std::string_view what,
+                                              Patience patience = Patience::kStep) const;
+  /// This rank's slice of `all` becomes the slice's sum over all ranks, in place; the others are of
+  /// no more use. @param all as all_gather_into has it
+  void reduce_scatter(const Tensor& all, std::string_view what,
+                      Patience patience = Patience::kStep) const;
   /// Waits until all are here.
   void barrier(std::string_view what, Patience patience = Patience::kStep) const;
+
+  /// This rank's part of the group where those that give the same number are one, in the order of
+  /// their ranks. What watches over the whole group watches over its parts.
+  /// @param name of this division, another one for each
+  Group split(int number, std::string_view name) const;
 
   /// Until this is called, every collective waits as long as Patience::kPhase says.
   void end_first_step() const;

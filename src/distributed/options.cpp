@@ -41,7 +41,14 @@ const Table<DistributedOptions>& DistributedOptions::table() {
            "first_step_timeout_s", &DistributedOptions::first_step_timeout_s, 1800, at_least(1),
            unit("seconds"),
            "The same for the first step, and between steps, where evaluations and checkpoints are "
-           "made.")});
+           "made."),
+       field("shard_size", &DistributedOptions::shard_size, 0, at_least(0),
+             "Strategy hybrid: how many processes hold a model together; their number has to be a "
+             "multiple of it. 0: those of a machine."),
+       field(
+           "gather_ahead", &DistributedOptions::gather_ahead, true,
+           "Strategies fsdp and hybrid: the next layer's weights are gathered while one computes, "
+           "so that two layers are there at a time; without it one, and the layers wait.")});
   return table;
 }
 

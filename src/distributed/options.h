@@ -12,6 +12,8 @@ struct DistributedOptions {
   std::string strategy;
   std::int64_t timeout_s;
   std::int64_t first_step_timeout_s;
+  std::int64_t shard_size;
+  bool gather_ahead;
 
   static const config::Table<DistributedOptions>& table();
 };

@@ -24,7 +24,24 @@ constexpr Strategy kStrategies[] = {
     {"ddp",
      "each holds the whole model and computes its share of a step's micro-batches; the gradients "
      "are summed over all, in fp32, once a step",
-     sum_gradients},
+     Divides::kNothing, false, sum_gradients},
+    {"zero1",
+     "as ddp, but each keeps the optimizer's state of a part of what is trained, updates that "
+     "part, "
+     "and gets the other parts from the others",
+     Divides::kStates, false, sum_gradients},
+    {"zero2",
+     "as zero1, and a gradient's sum goes to the one that updates its part, and to no other",
+     Divides::kGradients, false, nullptr},
+    {"fsdp",
+     "as zero2, and of all weights, trained and frozen, each keeps a part; a layer's are whole "
+     "only "
+     "while it computes, forward and backward",
+     Divides::kWeights, false, nullptr},
+    {"hybrid",
+     "fsdp among the processes of a machine, or of distributed.shard_size, and as ddp among such "
+     "groups",
+     Divides::kWeights, true, nullptr},
 };
 
 }  // namespace

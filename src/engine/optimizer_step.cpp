@@ -15,6 +15,7 @@
 #include "distributed/exchange.h"
 #include "distributed/strategy.h"
 #include "engine/relora_restart.h"
+#include "engine/sharding.h"
 #include "engine/step_meter.h"
 #include "model/offload.h"
 #include "optim/backward_steps.h"
@@ -66,6 +67,13 @@ void update_in_backward(const Tensor& loss) {
   if (std::isfinite(loss.item<double>())) loss.backward();
 }
 
+void run_backward(Session& session, const Tensor& loss) {
+  if (session.sharding)
+    session.sharding->run_backward([&] { loss.backward(); });
+  else
+    loss.backward();
+}
+
 /// Adds the gradient of a micro-batch. @return its loss
 double backward_of(const datasets::Batch& micro_batch, Session& session, std::int64_t step,
                    const LossOf& loss_of, bool share_prompts) {
@@ -76,7 +84,7 @@ double backward_of(const datasets::Batch& micro_batch, Session& session, std::in
     if (session.options.optim.step_in_backward)
       update_in_backward(loss);
     else
-      (scale == 1 ? loss : loss * scale).backward();
+      run_backward(session, scale == 1 ? loss : loss * scale);
     return loss.item<double>();
   } catch (const std::exception& error) {
     if (!is_out_of_memory(error)) throw;
@@ -119,8 +127,13 @@ double clip(Session& session, StepReport& report) {
   const TrainOptions& train = session.options.train;
   const std::vector<optim::Parameter>& parameters = session.optimizer.parameters();
   if (session.progress.loss_scale) optim::unscale(parameters, loss_scale(session));
-  if (session.options.report.grad_norm_groups) add_group_norms(parameters, report.extra);
-  const double norm = optim::clip_grad_norm(parameters, train.max_grad_norm);
+  const distributed::Group alone;
+  const distributed::Group& holders = session.sharding ? session.sharding->group() : alone;
+  if (session.options.report.grad_norm_groups) add_group_norms(parameters, holders, report.extra);
+  const double norm = optim::clip_grad_norm(parameters, train.max_grad_norm, [&](double squares) {
+    distributed::sum_numbers(holders, {&squares, 1}, "the gradients' norm");
+    return squares;
+  });
   optim::clip_grad_value(parameters, train.max_grad_value);
   return norm;
 }
@@ -134,12 +147,32 @@ void note_documents(const datasets::Batch& micro_batch, StepReport& report) {
 void add_other_ranks(Session& session, StepReport& report) {
   if (session.group.is_alone()) return;
   const PhaseClock::Span span = session.clock.measure(Phase::kBackward);
-  std::vector<Tensor> leaves;
-  for (const optim::Parameter& parameter : session.optimizer.parameters())
-    leaves.push_back(parameter.tensor);
-  const auto& strategy = distributed::strategy_named(session.options.distributed.strategy);
-  strategy.reduce_gradients(session.group, leaves);
+  if (session.sharding) {
+    session.sharding->sum_gradients();
+  } else {
+    std::vector<Tensor> leaves;
+    for (const optim::Parameter& parameter : session.optimizer.parameters())
+      leaves.push_back(parameter.tensor);
+    const auto& strategy = distributed::strategy_named(session.options.distributed.strategy);
+    strategy.reduce_gradients(session.group, leaves);
+  }
   distributed::sum_numbers(session.group, {&report.loss, 1}, "the loss");
+}
+
+/// Where every pass takes all ranks, one that has computed its micro-batches goes along with those
+/// that have more.
+void go_along(Session& session, const datasets::StepFeed::Step& rows, bool share_prompts) {
+  if (!session.sharding || !session.sharding->passes_are_shared()) return;
+  const PhaseClock::Span span = session.clock.measure(Phase::kBackward);
+  for (std::size_t i = 0; i < rows.passes_left(); ++i)
+    session.sharding->stand_in(
+        session.decoder,
+        to_device(rows.micro_batches.front(), session.decoder.device(), share_prompts).tokens);
+}
+
+void drop_gradients(Session& session) {
+  session.optimizer.zero_grad();
+  if (session.sharding) session.sharding->drop_gradients();
 }
 
 }  // namespace
@@ -169,13 +202,14 @@ StepReport optimizer_step(Session& session, std::int64_t step, const datasets::S
     report.tokens += micro_batch.tokens();
     report.trained_tokens += micro_batch.trained_tokens();
   }
+  go_along(session, rows, share_prompts);
   if (step != kProbeStep) add_other_ranks(session, report);
   // Of the weights, so alike on all ranks.
   report.loss += session.trainable.backward_of_penalty(loss_scale(session));
   dropout.training = false;
 
   if (step == kProbeStep) {
-    session.optimizer.zero_grad();
+    drop_gradients(session);
     if (session.qat) session.qat->begin_step(session.progress.step);
     return report;
   }
@@ -191,9 +225,10 @@ StepReport optimizer_step(Session& session, std::int64_t step, const datasets::S
   report.learning_rate = session.schedule.at(step - 1);
   if (report.verdict == Verdict::kUpdate && !early) {
     optimizer.step(report.learning_rate);
+    if (session.sharding) session.sharding->follow_parts();
     if (session.trainable.allocation) session.trainable.allocation->after_step(step);
   }
-  optimizer.zero_grad();
+  drop_gradients(session);
   return report;
 }
 

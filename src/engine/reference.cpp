@@ -6,6 +6,7 @@
 #include "engine/document_logps.h"
 #include "engine/load_options.h"
 #include "engine/prefix_sharing.h"
+#include "engine/sharding.h"
 #include "model/load.h"
 #include "model/weights.h"
 
@@ -44,7 +45,9 @@ Reference::Reference(Session& session, const config::Loaded<RunOptions>& config,
   if (what_ == "none") return;
   decoder_ = session.base ? *session.base : load_other(what_, session);
   shares_prompts_ = use.shares_prompts && can_share_prompts(decoder_->spec, session);
+  if (session.sharding && !session.base) session.sharding->divide(*decoder_);
   if (what_ == "initial_adapter" || use.follows) {
+    if (session.sharding) session.sharding->gather();
     // What training began with, once more: the same options and seed give the same numbers.
     own_ = make_trainable(*decoder_, options.adapter, config.given,
                           {.added_ids = session.text.added_ids(),
@@ -53,6 +56,7 @@ Reference::Reference(Session& session, const config::Loaded<RunOptions>& config,
                            .base = resolve_model(options.model.base),
                            .eva = session.eva_start ? &*session.eva_start : nullptr});
     for (optim::Parameter& parameter : own_->parameters) parameter.tensor.requires_grad_(false);
+    if (session.sharding) session.sharding->rest();
   }
   if (use.follows)
     for (const optim::Parameter& parameter : own_->parameters)

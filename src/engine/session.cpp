@@ -11,6 +11,8 @@
 #include "engine/run_data.h"
 #include "engine/run_folder.h"
 #include "engine/run_lineage.h"
+#include "engine/sharding.h"
+#include "engine/start_weights.h"
 #include "model/load.h"
 #include "model/score_head.h"
 #include "model/weights.h"
@@ -75,6 +77,11 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
   decoder.recomputation =
       make_recomputation(options.train, decoder.layers.size(), trainable.dropout);
   add_neftune(decoder, options.train.neftune_noise_alpha, trainable.dropout);
+  // As late as can be: nobody waits here for one who still reads data or weights.
+  const auto group = distributed::Group::join(place, options.distributed);
+  share_start(group, trainable.parameters);
+  auto sharding =
+      divide_among_ranks(options, group, decoder, untouched ? &*untouched : nullptr, trainable);
   optim::Optimizer optimizer(trainable.parameters, options.optim,
                              static_cast<std::uint64_t>(options.train.seed));
   if (trainable.relora) check_can_restart(trainable, optimizer, options.optim);
@@ -97,8 +104,8 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
           .base_sha256 = std::async(std::launch::async, model::hash_of_weights, base.path).share(),
           .lineage = lineage_of_run(options, placement, base.text, std::move(data.inputs)),
           .qat = std::move(qat),
-          // Last of all: nobody waits here for one who still reads data or weights.
-          .group = distributed::Group::join(place, options.distributed)};
+          .group = group,
+          .sharding = std::move(sharding)};
 }
 
 nlohmann::json Session::identity() const {

@@ -25,6 +25,8 @@
 
 namespace hone::engine {
 
+class Sharding;
+
 /// What every trainer works with: the model, what of it is trained, the rows, and how steps are
 /// taken. A trainer holds one, and adds what its method needs besides.
 struct Session {
@@ -53,6 +55,8 @@ struct Session {
   /// Null where the options ask for none.
   std::shared_ptr<adapters::FakeQuantization> qat = {};
   distributed::Group group = {};  ///< the processes that take its steps together
+  /// Null where every rank keeps everything. Then trainable.parameters are this rank's parts.
+  std::shared_ptr<Sharding> sharding = {};
 
   /// See identity_of(). Waits for base_sha256.
   nlohmann::json identity() const;

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <map>
 
+#include "distributed/exchange.h"
+#include "engine/sharding.h"
 #include "engine/tensor_classes.h"
 #include "engine/tensor_memory.h"
 #include "kernels/packed/packed.h"
@@ -23,6 +25,8 @@ std::int64_t bytes_of_trained(const Session& session) {
 }
 
 std::int64_t bytes_of_frozen(Session& session) {
+  if (session.sharding && session.sharding->passes_are_shared())
+    return session.sharding->frozen_bytes();
   std::int64_t bytes = 0;
   for (const model::WeightSlot& slot : model::weight_slots(session.decoder)) {
     if (slot.linear != nullptr && slot.linear->packed != nullptr)
@@ -102,14 +106,19 @@ nlohmann::ordered_json StepMeter::summary() const {
   return summary;
 }
 
-void add_group_norms(const std::vector<optim::Parameter>& parameters, report::Metrics& metrics) {
+void add_group_norms(const std::vector<optim::Parameter>& parameters,
+                     const distributed::Group& group, report::Metrics& metrics) {
   std::map<std::string, double> squares;
   for (const optim::Parameter& parameter : parameters)
     if (const Tensor& gradient = parameter.tensor.grad(); gradient.defined())
       squares[kind_of(parameter.name)] +=
           gradient.to(torch::kFloat64).square().sum().item<double>();
+  std::vector<double> sums;
+  for (const auto& [kind, square] : squares) sums.push_back(square);
+  distributed::sum_numbers(group, sums, "the gradients' norms");
+  auto sum = sums.begin();
   for (const auto& [kind, square] : squares)
-    metrics.emplace_back("grad_norm/" + kind, std::sqrt(square));
+    metrics.emplace_back("grad_norm/" + kind, std::sqrt(*sum++));
 }
 
 }  // namespace hone::engine

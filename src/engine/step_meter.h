@@ -42,6 +42,8 @@ class StepMeter {
 
 /// Adds the norm of the gradient of each kind of parameter, over all layers, as grad_norm/KIND: a
 /// kind is what the last two parts of a name say (q_proj.lora_A).
-void add_group_norms(const std::vector<optim::Parameter>& parameters, report::Metrics& metrics);
+/// @param group the ranks that have parts of the parameters; one alone: they are whole
+void add_group_norms(const std::vector<optim::Parameter>& parameters,
+                     const distributed::Group& group, report::Metrics& metrics);
 
 }  // namespace hone::engine

@@ -118,7 +118,7 @@ std::filesystem::path save_base(const Trainable& trainable, model::Decoder& deco
 
 std::int64_t Trainable::parameter_count() const {
   std::int64_t count = 0;
-  for (const optim::Parameter& parameter : parameters) count += parameter.tensor.numel();
+  for (const optim::Parameter& parameter : parameters) count += optim::whole_numel(parameter);
   return count;
 }
 

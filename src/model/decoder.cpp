@@ -16,6 +16,7 @@
 #include "model/families.h"
 #include "model/frozen_linear.h"
 #include "model/moe.h"
+#include "model/residency.h"
 #include "model/virtual_tokens.h"
 
 namespace hone::model {
@@ -148,10 +149,12 @@ Tensor embed(const Decoder& decoder, const Tensor& ids_N) {
                "another tokenizer",
                lowest < 0 ? lowest : highest, decoder.spec.vocab_size);
   }
+  if (decoder.residency) decoder.residency->enter_embedding();
   const Tensor rows =
       (decoder.embedding_adapter ? decoder.embedding_adapter->rows(ids_N, decoder.embed_tokens)
                                  : at::embedding(decoder.embed_tokens, ids_N))
           .to(decoder.compute_dtype);
+  if (decoder.residency) decoder.residency->leave_embedding();
   const double multiplier = decoder.spec.embedding_multiplier;
   if (multiplier == 1) return rows;
   // The multiplier is rounded to the rows' dtype first, as Gemma's own code does.
@@ -186,6 +189,11 @@ Tensor apply_norm(const Decoder& decoder, const Tensor& weight, const Tensor& x)
                            decoder.spec.family->norm_style);
 }
 
+Tensor final_norm(const Decoder& decoder, const Tensor& x) {
+  if (decoder.residency) decoder.residency->enter_end();
+  return apply_norm(decoder, decoder.norm, x);
+}
+
 Tensor layer_forward(const Decoder& decoder, std::size_t index, const Tensor& x_NH,
                      const std::vector<RotaryTable>& ropes, const Attend& attend,
                      ForwardTrace* trace) {
@@ -198,6 +206,20 @@ Tensor layer_forward(const Decoder& decoder, std::size_t index, const Tensor& x_
   const Tensor m = apply_norm(decoder, layer.mlp_pre_norm, x);
   const Tensor mixed = mlp_block(decoder, index, m, trace);
   return with_residual(decoder, x, apply_norm(decoder, layer.mlp_post_norm, mixed));
+}
+
+Tensor resident_layer(const Decoder& decoder, std::size_t index, const Piece& layer,
+                      const Tensor& x_NH) {
+  const std::shared_ptr<const Residency>& residency = decoder.residency;
+  if (residency) residency->enter_layer(index);
+  const Tensor x = layer(x_NH);
+  if (residency) residency->leave_layer(index);
+  if (x.requires_grad())
+    x.register_hook([residency, index](const Tensor&) {
+      leave_if_interrupted();
+      if (residency) residency->turn_to_layer(index);
+    });
+  return x;
 }
 
 Tensor run_layers(const Decoder& decoder, const Tensor& x_NH, std::vector<RotaryTable> ropes,
@@ -213,9 +235,13 @@ Tensor run_layers(const Decoder& decoder, const Tensor& x_NH, std::vector<Rotary
     const bool again = recomputation != nullptr && recomputation->layers[i];
     const bool watched = recomputation != nullptr && recomputation->watch;
     if (watched) recomputation->watch(i, /*is_done=*/false);
-    x = again ? recomputed(layer, x, recomputation->note_state) : layer(x);
+    x = resident_layer(
+        decoder, i,
+        [&](const Tensor& in) {
+          return again ? recomputed(layer, in, recomputation->note_state) : layer(in);
+        },
+        x);
     if (watched) recomputation->watch(i, /*is_done=*/true);
-    if (x.requires_grad()) x.register_hook([](const Tensor&) { leave_if_interrupted(); });
   }
   return x;
 }
@@ -233,7 +259,7 @@ Tensor hidden_states(const Decoder& decoder, const TokenStream& tokens, ForwardT
       rotary_tables(decoder.spec, tokens.positions_N, tokens.cu_seqlens,
                     document_lengths(decoder.spec, tokens.cu_seqlens, tokens.prefix_of)),
       [&](std::size_t) { return attend; }, trace);
-  return apply_norm(decoder, decoder.norm, x);
+  return final_norm(decoder, x);
 }
 
 void for_each_linear(Decoder& decoder, const std::function<void(Linear&)>& visit) {

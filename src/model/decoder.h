@@ -22,6 +22,7 @@ namespace hone::model {
 using torch::Tensor;
 
 struct Linear;
+class Residency;
 
 /// What a fine-tuning method puts in place of y = x Wᵀ + b. One per adapted layer.
 class LinearAdapter {
@@ -133,6 +134,7 @@ struct Decoder {
   std::shared_ptr<const EmbeddingAdapter> embedding_adapter;
   std::shared_ptr<const VirtualTokens> virtual_tokens;
   std::shared_ptr<const Recomputation> recomputation;  ///< null: every layer keeps what it made
+  std::shared_ptr<const Residency> residency;          ///< null: all weights are in place always
   /// Noise on the embedding of a stream (rows [N, H], borders), added to it; empty: none.
   std::function<Tensor(const Tensor& rows_NH, const std::vector<std::int64_t>& cu_seqlens)>
       embedding_noise;
@@ -183,6 +185,10 @@ Tensor layer_forward(const Decoder& decoder, std::size_t layer, const Tensor& x_
                      const std::vector<RotaryTable>& ropes, const Attend& attend,
                      ForwardTrace* trace = nullptr);
 
+/// What `layer` makes of x, with that layer's weights in place, in its backward pass too.
+Tensor resident_layer(const Decoder& decoder, std::size_t index, const Piece& layer,
+                      const Tensor& x_NH);
+
 /// Every layer in turn: what it makes is kept for the backward pass, or made again in it, as
 /// `decoder.recomputation` says. Where a trace is asked for, all is kept.
 /// @param attend_of what attention is in a layer; it and the decoder live until the backward pass
@@ -192,6 +198,9 @@ Tensor run_layers(const Decoder& decoder, const Tensor& x_NH, std::vector<Rotary
 
 /// The norm of the family. @param weight undefined: x as it is
 Tensor apply_norm(const Decoder& decoder, const Tensor& weight, const Tensor& x);
+
+/// The norm behind the last layer. What the head multiplies with is in place from here on.
+Tensor final_norm(const Decoder& decoder, const Tensor& x);
 
 /// Rows of the embedding, times its multiplier. @throws DataError when an id is outside the
 /// vocabulary

@@ -133,14 +133,16 @@ Tensor extend(const Decoder& decoder, const TokenStream& tokens, KvCache& cache)
       rotary_tables(decoder.spec, stream.positions_N, stream.cu_seqlens, lengths);
   Tensor x = stream.x_NH;
   for (std::size_t i = 0; i < decoder.layers.size(); ++i) {
-    x = layer_forward(decoder, i, x, ropes,
-                      [&](const Tensor& q, const Tensor& k, const Tensor& v,
-                          const kernels::AttentionOptions& options) {
-                        return cache.attend(i, q, k, v, stream.cu_seqlens, options);
-                      });
+    const Attend attend = [&](const Tensor& q, const Tensor& k, const Tensor& v,
+                              const kernels::AttentionOptions& options) {
+      return cache.attend(i, q, k, v, stream.cu_seqlens, options);
+    };
+    x = resident_layer(
+        decoder, i, [&](const Tensor& in) { return layer_forward(decoder, i, in, ropes, attend); },
+        x);
   }
   cache.lengths_ = std::move(lengths);
-  return apply_norm(decoder, decoder.norm, stream.own_rows(x));
+  return final_norm(decoder, stream.own_rows(x));
 }
 
 }  // namespace hone::model

@@ -88,7 +88,7 @@ Tensor hidden_states_after_virtual(const Decoder& decoder, const TokenStream& to
       rotary_tables(decoder.spec, stream.positions_N, stream.cu_seqlens,
                     document_lengths(decoder.spec, interleaving.cu_seqlens, tokens.prefix_of)),
       attend_of, trace);
-  return apply_norm(decoder, decoder.norm, stream.own_rows(x));
+  return final_norm(decoder, stream.own_rows(x));
 }
 
 }  // namespace hone::model

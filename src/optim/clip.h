@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "optim/parameter.h"
@@ -11,9 +12,12 @@ double norm_of(const Tensor& gradient);
 
 /// Scales all gradients so that their joint Euclidean norm is at most max_norm.
 /// @param max_norm 0 measures without clipping
+/// @param of_all   makes of the sum of the gradients' squares that of all, where others have the
+///                 other parts of them; empty: they are whole
 /// @return the norm before clipping; not finite where a gradient is not
 /// @source torch.nn.utils.clip_grad_norm_
-double clip_grad_norm(const std::vector<Parameter>& parameters, double max_norm);
+double clip_grad_norm(const std::vector<Parameter>& parameters, double max_norm,
+                      const std::function<double(double squares)>& of_all = {});
 
 /// Brings every element of every gradient into [−max_value, max_value]; 0 leaves them.
 /// @source torch.nn.utils.clip_grad_value_

@@ -57,7 +57,8 @@ std::vector<Rates> rates_of(const std::vector<Parameter>& parameters, const Opti
   std::vector<Rates> list;
   for (const Parameter& parameter : parameters) {
     Rates rates{.weight_decay = parameter.decay ? options.weight_decay : 0.0};
-    if (options.loraplus_lr_ratio && (is_second_factor(parameter) || parameter.tensor.dim() == 1))
+    if (options.loraplus_lr_ratio &&
+        (is_second_factor(parameter) || whole_shape(parameter).size() == 1))
       rates.learning_rate_ratio = *options.loraplus_lr_ratio;
     const auto group = std::find_if(groups.begin(), groups.end(), [&](const Group& g) {
       return std::regex_search(parameter.name, g.pattern);

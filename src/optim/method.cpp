@@ -1,5 +1,7 @@
 #include "optim/method.h"
 
+#include <c10/util/accumulate.h>
+
 #include <algorithm>
 
 #include "base/error.h"
@@ -16,7 +18,7 @@ const Rule& always(const Parameter&, const OptimOptions&) {
 /// As bitsandbytes: a small tensor saves nothing and loses accuracy.
 template <const Rule& (*large)(), const Rule& (*small)()>
 const Rule& by_size(const Parameter& parameter, const OptimOptions& options) {
-  return parameter.tensor.numel() >= options.min_8bit_size ? large() : small();
+  return whole_numel(parameter) >= options.min_8bit_size ? large() : small();
 }
 
 const Rule& muon_or_adamw(const Parameter& parameter, const OptimOptions&) {
@@ -25,8 +27,7 @@ const Rule& muon_or_adamw(const Parameter& parameter, const OptimOptions&) {
 
 const Rule& galore_or_adamw(const Parameter& parameter, const OptimOptions& options) {
   const bool projected =
-      is_hidden_matrix(parameter) &&
-      std::min(parameter.tensor.size(0), parameter.tensor.size(1)) > options.galore_rank;
+      is_hidden_matrix(parameter) && std::ranges::min(whole_shape(parameter)) > options.galore_rank;
   return projected ? galore_adamw_rule() : adamw_rule();
 }
 
@@ -106,6 +107,14 @@ std::vector<Method> make_methods() {
 
 }  // namespace
 
+std::vector<std::int64_t> whole_shape(const Parameter& parameter) {
+  return parameter.part ? parameter.part->shape : parameter.tensor.sizes().vec();
+}
+
+std::int64_t whole_numel(const Parameter& parameter) {
+  return c10::multiply_integers(whole_shape(parameter));
+}
+
 bool takes_weight_decay(const std::string& name) {
   return name.find("norm") == std::string::npos && name.find(".bias") == std::string::npos;
 }
@@ -114,7 +123,8 @@ bool is_hidden_matrix(const Parameter& parameter) {
   const auto holds = [&](const char* part) {
     return parameter.name.find(part) != std::string::npos;
   };
-  return parameter.tensor.dim() == 2 && !holds("embed") && !holds("lm_head") && !holds("score");
+  return whole_shape(parameter).size() == 2 && !holds("embed") && !holds("lm_head") &&
+         !holds("score");
 }
 
 const std::vector<Method>& methods() {

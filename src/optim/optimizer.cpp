@@ -21,7 +21,9 @@ Optimizer::Optimizer(std::vector<Parameter> parameters, const OptimOptions& opti
     const Rule& rule = method.rule_for(parameter, options);
     // States and averages are fp32 whatever the parameter is: bf16 would lose what they gather.
     const Tensor wide = parameter.tensor.detach().to(torch::kFloat32);
-    kept_.push_back({&rule, rule.states(wide, options), rates[i],
+    // Of another rank's part there is nothing to remember.
+    const bool is_empty = parameter.part && wide.numel() == 0;
+    kept_.push_back({&rule, is_empty ? NamedTensors() : rule.states(wide, options), rates[i],
                      options.ema_decay > 0 ? wide.clone() : Tensor()});
   }
 }
@@ -47,7 +49,7 @@ void Optimizer::step(double learning_rate) {
   for (const Rule* rule : rules) {
     std::vector<Slot> slots;
     for (std::size_t i = 0; i < kept_.size(); ++i) {
-      if (kept_[i].rule != rule) continue;
+      if (kept_[i].rule != rule || parameters_[i].tensor.numel() == 0) continue;
       const Slot slot = slot_of(i, learning_rate);
       if (slot.parameter.scalar_type() == torch::kBFloat16)
         update_rounded(i, slot);
@@ -73,7 +75,8 @@ void Optimizer::update_rounded(std::size_t index, const Slot& slot) {
   step_rounded(*kept_[index].rule, slot, steps_done_, options_,
                {.seed = seed_,
                 .step = static_cast<std::uint64_t>(steps_done_),
-                .tensor = static_cast<std::uint32_t>(index)});
+                .tensor = static_cast<std::uint32_t>(index)},
+               parameters_[index].part ? parameters_[index].part->begin : 0);
 }
 
 void Optimizer::conclude(std::size_t index) {

@@ -10,7 +10,10 @@ namespace hone::optim {
 /// it, so that no fp32 copy of the parameter exists; for adafactor, muon and galore it does.
 /// @param slot its parameter and gradient bf16, its states fp32 or 8 bits
 /// @param step counted from 1
+/// @param begin where the slot begins in the tensor that it is a part of: a multiple of
+///              kernels::kRoundingPortion
 void step_rounded(const Rule& rule, const Slot& slot, std::int64_t step,
-                  const OptimOptions& options, const kernels::RoundingKey& key);
+                  const OptimOptions& options, const kernels::RoundingKey& key,
+                  std::int64_t begin = 0);
 
 }  // namespace hone::optim

@@ -26,7 +26,7 @@ int next_port() {
 
 /// Runs `act` as every rank of a group of `world`.
 void as_ranks(int world, const std::function<void(Group&)>& act,
-              const DistributedOptions& options = {"ddp", 20, 20}) {
+              const DistributedOptions& options = {"ddp", 20, 20, 0, true}) {
   const int port = next_port();
   std::vector<std::thread> threads;
   for (int rank = 0; rank < world; ++rank)
@@ -131,13 +131,13 @@ TEST(Group, WaitsNoLongerThanItWasTold) {
              EXPECT_TRUE(test::contains(message, "within 1 s")) << message;
              is_over = true;
            },
-           {"ddp", 1, 600});
+           {"ddp", 1, 600, 0, true});
 }
 
 TEST(Group, SaysWhereItMetNobody) {
   const Place place = {1, 2, 1, "127.0.0.1", next_port(), "a test"};
   const std::string message = test::message_of<DistributedError>([&] {
-    Group::join(place, {"ddp", 1, 1});
+    Group::join(place, {"ddp", 1, 1, 0, true});
   });
   EXPECT_TRUE(test::contains(message, "did not meet the others at 127.0.0.1")) << message;
 }

@@ -78,7 +78,7 @@ TEST(GroupNorms, JoinTheLayersOfAKindAndTogetherAreTheWhole) {
       {parameter("model.layers.0.self_attn.q_proj.lora_A.weight", 3),
        parameter("model.layers.11.self_attn.q_proj.lora_A.weight", 4),
        parameter("model.layers.0.mlp.up_proj.lora_B.weight", 1), parameter("model.norm.weight", 2)},
-      metrics);
+      distributed::Group(), metrics);
   const report::Metrics expected = {{"grad_norm/model.norm", std::sqrt(8.0)},
                                     {"grad_norm/q_proj.lora_A", std::sqrt(50.0)},
                                     {"grad_norm/up_proj.lora_B", std::sqrt(2.0)}};
