@@ -41,7 +41,12 @@ const Table<DistributedOptions>& DistributedOptions::table() {
            "first_step_timeout_s", &DistributedOptions::first_step_timeout_s, 1800, at_least(1),
            unit("seconds"),
            "The same for the first step, and between steps, where evaluations and checkpoints are "
-           "made.")});
+           "made."),
+       field("check_steps", &DistributedOptions::check_steps, 50, at_least(0),
+             unit("optimizer steps"),
+             "Every so many steps the processes compare checksums of the trained weights and of "
+             "the step's rows; a difference ends the run and names the process and the tensor. 0: "
+             "never.")});
   return table;
 }
 

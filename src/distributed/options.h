@@ -12,6 +12,7 @@ struct DistributedOptions {
   std::string strategy;
   std::int64_t timeout_s;
   std::int64_t first_step_timeout_s;
+  std::int64_t check_steps = {};
 
   static const config::Table<DistributedOptions>& table();
 };
