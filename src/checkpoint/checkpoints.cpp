@@ -24,8 +24,8 @@ std::optional<std::int64_t> step_of(const std::string& name) {
   return exact ? std::optional(step) : std::nullopt;
 }
 
-VerifiedFolder verify_entry(const Entry& entry) {
-  VerifiedFolder verified = verify(entry.folder);
+VerifiedFolder verify_entry(const Entry& entry, const Verify& read) {
+  VerifiedFolder verified = read(entry.folder);
   HONE_CHECK(CheckpointError, verified.manifest.kind == kCheckpointKind,
              "{}: holds a folder of kind '{}', not a checkpoint", entry.folder.string(),
              verified.manifest.kind);
@@ -57,12 +57,12 @@ void warn_skipped(const fs::path&, const std::string& reason) {
 }
 
 std::optional<VerifiedFolder> newest_valid(const fs::path& run_folder, const OnSkipped& on_skipped,
-                                           const StepFilter& among) {
+                                           const StepFilter& among, const Verify& read) {
   const std::vector<Entry> entries = list(run_folder);
   for (const Entry& entry : std::views::reverse(entries)) {
     if (among && !among(entry.step)) continue;
     try {
-      return verify_entry(entry);
+      return verify_entry(entry, read);
     } catch (const std::exception& error) {
       on_skipped(entry.folder, error.what());
     }

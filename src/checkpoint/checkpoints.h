@@ -38,9 +38,11 @@ using StepFilter = std::function<bool(std::int64_t step)>;
 
 /// The checkpoint of the highest step whose every byte is what its manifest says.
 /// @param among only these steps are looked at; empty: all
+/// @param read finds out whether a folder is what its manifest says
 std::optional<VerifiedFolder> newest_valid(const std::filesystem::path& run_folder,
                                            const OnSkipped& on_skipped = warn_skipped,
-                                           const StepFilter& among = {});
+                                           const StepFilter& among = {},
+                                           const Verify& read = verify);
 
 /// Deletes all but the `keep_last` highest steps and those of `keep_also`, and never the newest
 /// valid one, which is read in full for that. 0 keeps all.

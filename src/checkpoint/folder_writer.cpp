@@ -82,8 +82,9 @@ void sync_file(const fs::path& path) {
 }
 
 /// Flushes everything below the folder and lists its files with their sizes and hashes.
-std::map<std::string, Manifest::File> flush_files(const fs::path& folder) {
-  std::map<std::string, Manifest::File> files;
+/// @param others those that this has been done for
+Manifest::Files flush_files(const fs::path& folder, const Manifest::Files& others) {
+  Manifest::Files files = others;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
     if (entry.is_directory() && !entry.is_symlink()) {
       sync_folder(entry.path());
@@ -91,9 +92,15 @@ std::map<std::string, Manifest::File> flush_files(const fs::path& folder) {
     }
     HONE_CHECK(IoError, entry.is_regular_file() && !entry.is_symlink(),
                "{}: is neither a regular file nor a folder", entry.path().string());
-    sync_file(entry.path());
-    files[entry.path().lexically_relative(folder).generic_string()] = {entry.file_size(),
-                                                                       sha256_file(entry.path())};
+    const std::string name = entry.path().lexically_relative(folder).generic_string();
+    if (!others.contains(name)) files[name] = flush_file(entry.path());
+  }
+  for (const auto& [name, file] : others) {
+    std::error_code code;
+    HONE_CHECK(IoError, fs::file_size(folder / name, code) == file.size_bytes && !code,
+               "{}: another process has written it with {} bytes, and here it is not there so: is "
+               "the folder on a disk that all processes share?",
+               (folder / name).string(), file.size_bytes);
   }
   return files;
 }
@@ -107,6 +114,11 @@ bool exchange(const fs::path& a, const fs::path& b) {
 }
 
 }  // namespace
+
+Manifest::File flush_file(const fs::path& path) {
+  sync_file(path);
+  return {fs::file_size(path), sha256_file(path)};
+}
 
 FolderWriter::FolderWriter(fs::path destination)
     : destination_(std::move(destination)), temporary_(hidden_name(destination_, kUnfinished)) {
@@ -128,8 +140,9 @@ void FolderWriter::write(const std::string& name, std::string_view content) cons
   write_file_atomically(temporary_ / name, content);
 }
 
-void FolderWriter::commit(const std::string& kind, const nlohmann::json& about) {
-  write(kManifestName, render({kind, about, flush_files(temporary_)}));
+void FolderWriter::commit(const std::string& kind, const nlohmann::json& about,
+                          const Manifest::Files& others) {
+  write(kManifestName, render({kind, about, flush_files(temporary_, others)}));
   put_in_place();
 }
 

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "checkpoint/manifest.h"
+
 namespace hone::checkpoint {
 
 /// A folder that appears under its name complete and with a manifest, or not at all. It is built
@@ -30,14 +32,19 @@ class FolderWriter {
   /// Flushes every file, writes the manifest last, and puts the folder in its place. An earlier
   /// folder of hone's there is replaced: at every instant the old one or the new one is whole.
   /// Anything without a manifest is not hone's to delete and is kept as `NAME.replaced`.
+  /// @param others files that other processes have written into folder(), flushed and hashed
   /// @throws IoError, with the destination as it was before
-  void commit(const std::string& kind, const nlohmann::json& about);
+  void commit(const std::string& kind, const nlohmann::json& about,
+              const Manifest::Files& others = {});
 
  private:
   void put_in_place();
 
   std::filesystem::path destination_, temporary_;
 };
+
+/// Flushes a file to the disk. @return its size and its hash; @throws IoError
+Manifest::File flush_file(const std::filesystem::path& path);
 
 /// Removes what killed processes left in `folder` (`.NAME.PID.tmp`, `.NAME.PID.old`; files too),
 /// and brings back an old folder whose replacement never took its place. Whatever belongs to

@@ -2,13 +2,13 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <functional>
 #include <optional>
-#include <vector>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
-#include "checkpoint/problems.h"
 
 namespace hone::checkpoint {
 namespace {
@@ -22,23 +22,12 @@ constexpr const char* kRemedy =
     "from "
     "where it came from";
 
-json to_json(const Manifest& manifest) {
-  json files = json::object();
-  for (const auto& [name, file] : manifest.files)
-    files[name] = {{"size_bytes", file.size_bytes}, {"sha256", file.sha256}};
+json document_of(const Manifest& manifest) {
   return {{"format", "hone-folder"},
           {"version", kFormatVersion},
           {"kind", manifest.kind},
           {"about", manifest.about},
-          {"files", std::move(files)}};
-}
-
-Manifest from_json(const json& document) {
-  Manifest manifest{document.at("kind").get<std::string>(), document.at("about"), {}};
-  for (const auto& [name, file] : document.at("files").items())
-    manifest.files[name] = {file.at("size_bytes").get<std::uint64_t>(),
-                            file.at("sha256").get<std::string>()};
-  return manifest;
+          {"files", to_json(manifest.files)}};
 }
 
 void check_version(const json& document, const fs::path& path) {
@@ -68,8 +57,23 @@ std::optional<std::string> problem_of(const fs::path& folder, const std::string&
 
 }  // namespace
 
+json to_json(const Manifest::Files& files) {
+  json document = json::object();
+  for (const auto& [name, file] : files)
+    document[name] = {{"size_bytes", file.size_bytes}, {"sha256", file.sha256}};
+  return document;
+}
+
+Manifest::Files files_from(const json& document) {
+  Manifest::Files files;
+  for (const auto& [name, file] : document.items())
+    files[name] = {file.at("size_bytes").get<std::uint64_t>(),
+                   file.at("sha256").get<std::string>()};
+  return files;
+}
+
 std::string render(const Manifest& manifest) {
-  json document = to_json(manifest);
+  json document = document_of(manifest);
   document["sha256"] = sha256_hex(document.dump());
   return document.dump(2) + "\n";
 }
@@ -84,7 +88,8 @@ Manifest read_manifest(const fs::path& folder) {
   try {
     const json document = json::parse(text);
     check_version(document, path);
-    manifest = from_json(document);
+    manifest = {document.at("kind").get<std::string>(), document.at("about"),
+                files_from(document.at("files"))};
   } catch (const json::exception& error) {
     throw CheckpointError(
         fmt::format("{}: is not a manifest: {}. {}", path.string(), error.what(), kRemedy));
@@ -95,18 +100,29 @@ Manifest read_manifest(const fs::path& folder) {
   return manifest;
 }
 
-std::vector<std::string> problems_of(const fs::path& folder, const Manifest& manifest) {
+std::vector<std::string> problems_of_share(const fs::path& folder, const Manifest& manifest,
+                                           int share, int of) {
+  using Entry = std::pair<const std::string, Manifest::File>;
+  std::vector<const Entry*> entries;
+  for (const Entry& entry : manifest.files) entries.push_back(&entry);
+  std::ranges::stable_sort(entries, std::ranges::greater(),
+                           [](const Entry* entry) { return entry->second.size_bytes; });
   std::vector<std::string> problems;
-  for (const auto& [name, file] : manifest.files)
-    if (auto problem = problem_of(folder, name, file)) problems.push_back(std::move(*problem));
+  for (auto i = static_cast<std::size_t>(share); i < entries.size();
+       i += static_cast<std::size_t>(of))
+    if (auto problem = problem_of(folder, entries[i]->first, entries[i]->second))
+      problems.push_back(std::move(*problem));
   return problems;
+}
+
+void refuse_problems(const fs::path& folder, const std::vector<std::string>& problems) {
+  HONE_CHECK(CheckpointError, problems.empty(), "{}: is not what its {} says: {}. {}",
+             folder.string(), kManifestName, fmt::join(problems, "; "), kRemedy);
 }
 
 VerifiedFolder verify(const fs::path& folder) {
   VerifiedFolder verified{folder, read_manifest(folder)};
-  const std::vector<std::string> problems = problems_of(folder, verified.manifest);
-  HONE_CHECK(CheckpointError, problems.empty(), "{}: is not what its {} says: {}. {}",
-             folder.string(), kManifestName, fmt::join(problems, "; "), kRemedy);
+  refuse_problems(folder, problems_of_share(folder, verified.manifest, 0, 1));
   return verified;
 }
 

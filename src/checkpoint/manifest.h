@@ -2,9 +2,11 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 namespace hone::checkpoint {
 
@@ -17,9 +19,10 @@ struct Manifest {
     std::uint64_t size_bytes = 0;
     std::string sha256;
   };
+  using Files = std::map<std::string, File>;
   std::string kind;      ///< what the folder is: "checkpoint", "adapter"
   nlohmann::json about;  ///< whatever its writer wants to be found again
-  std::map<std::string, File> files;
+  Files files;
 };
 
 /// A folder that `verify` has read in full and found to be what its manifest says.
@@ -27,6 +30,10 @@ struct VerifiedFolder {
   std::filesystem::path folder;
   Manifest manifest;
 };
+
+/// The files as a manifest has them, and back. @throws nlohmann::json::exception
+nlohmann::json to_json(const Manifest::Files& files);
+Manifest::Files files_from(const nlohmann::json& document);
 
 /// The manifest as text. It carries its own SHA-256, so that a change anywhere in it shows.
 std::string render(const Manifest& manifest);
@@ -39,5 +46,15 @@ Manifest read_manifest(const std::filesystem::path& folder);
 /// there.
 /// @throws CheckpointError that names every problem
 VerifiedFolder verify(const std::filesystem::path& folder);
+
+/// A way to do so.
+using Verify = std::function<VerifiedFolder(const std::filesystem::path& folder)>;
+
+/// The same work for one of several processes that share it out: what is wrong with every
+/// `of`-th file, the largest first, from file `share` on. Together they have read them all.
+std::vector<std::string> problems_of_share(const std::filesystem::path& folder,
+                                           const Manifest& manifest, int share, int of);
+/// @throws CheckpointError that names every problem, where there are any
+void refuse_problems(const std::filesystem::path& folder, const std::vector<std::string>& problems);
 
 }  // namespace hone::checkpoint

@@ -42,6 +42,11 @@ const Table<DistributedOptions>& DistributedOptions::table() {
            unit("seconds"),
            "The same for the first step, and between steps, where evaluations and checkpoints are "
            "made."),
+       field("check_steps", &DistributedOptions::check_steps, 50, at_least(0),
+             unit("optimizer steps"),
+             "Every so many steps the processes compare checksums of the trained weights and of "
+             "the step's rows; a difference ends the run and names the process and the tensor. 0: "
+             "never."),
        field("shard_size", &DistributedOptions::shard_size, 0, at_least(0),
              "Strategy hybrid: how many processes hold a model together; their number has to be a "
              "multiple of it. 0: those of a machine."),

@@ -14,6 +14,7 @@ struct DistributedOptions {
   std::int64_t first_step_timeout_s;
   std::int64_t shard_size;
   bool gather_ahead;
+  std::int64_t check_steps = {};
 
   static const config::Table<DistributedOptions>& table();
 };

@@ -22,11 +22,11 @@ constexpr std::string_view kPrefix = "base_model.model.", kSuffix = ".lora_A.wei
 adapters::EvaStart ranks_of(const checkpoint::VerifiedFolder& checkpoint) {
   const checkpoint::State state = checkpoint::load_state(checkpoint);
   adapters::EvaStart start;
-  for (const io::TensorView& view : state.trainable.tensors()) {
-    const std::string_view name = view.name;
+  for (const auto& [full_name, stored] : state.trainable.tensors()) {
+    const std::string_view name = full_name;
     if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) continue;
     const std::size_t length = name.size() - kPrefix.size() - kSuffix.size();
-    start[std::string(name.substr(kPrefix.size(), length))] = torch::zeros(view.shape);
+    start[std::string(name.substr(kPrefix.size(), length))] = torch::zeros(stored.shape);
   }
   return start;
 }

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "distributed/exchange.h"
 #include "distributed/strategy.h"
+#include "engine/rank_guard.h"
 #include "engine/relora_restart.h"
 #include "engine/sharding.h"
 #include "engine/step_meter.h"
@@ -229,6 +230,8 @@ StepReport optimizer_step(Session& session, std::int64_t step, const datasets::S
     if (session.trainable.allocation) session.trainable.allocation->after_step(step);
   }
   drop_gradients(session);
+  const std::int64_t every = session.options.distributed.check_steps;
+  if (every > 0 && step % every == 0) check_ranks(session, step, rows);
   return report;
 }
 

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "checkpoint/checkpoints.h"
 #include "checkpoint/state.h"
-#include "model/weights.h"
+#include "engine/kept_tensors.h"
 #include "report/history.h"
 
 namespace hone::engine {
@@ -57,19 +57,19 @@ struct Apart {
 
 /// The largest difference of any kind of tensor. Codes of a few bits are left out: they jump where
 /// what they stand for rounds.
-double difference_of(const io::SafetensorsFile& a, const io::SafetensorsFile& b,
+double difference_of(const checkpoint::StoredTensors& a, const checkpoint::StoredTensors& b,
                      std::string (*kind_of)(const std::string& name)) {
   HONE_CHECK(DataError, a.tensors().size() == b.tensors().size(),
              "{} and {}: have {} and {} tensors", a.path().string(), b.path().string(),
              a.tensors().size(), b.tensors().size());
   std::map<std::string, Apart> kinds;
-  for (const io::TensorView& view : a.tensors()) {
-    const io::TensorView* other = b.find(view.name);
-    HONE_CHECK(DataError, other != nullptr && other->shape == view.shape,
-               "{}: {} is missing or of another shape", b.path().string(), view.name);
-    const Tensor x = model::to_tensor(view), y = model::to_tensor(*other);
+  for (const auto& [name, stored] : a.tensors()) {
+    const checkpoint::StoredTensor* other = b.find(name);
+    HONE_CHECK(DataError, other != nullptr && other->shape == stored.shape,
+               "{}: {} is missing or of another shape", b.path().string(), name);
+    const Tensor x = read_whole(stored), y = read_whole(*other);
     if (!x.is_floating_point()) continue;
-    Apart& apart = kinds[kind_of(view.name)];
+    Apart& apart = kinds[kind_of(name)];
     apart.difference +=
         (x.to(torch::kFloat64) - y.to(torch::kFloat64)).square().sum().item<double>();
     apart.size += x.to(torch::kFloat64).square().sum().item<double>();

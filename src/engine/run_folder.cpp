@@ -40,19 +40,21 @@ void remove_old_run(const fs::path& folder) {
 }  // namespace
 
 std::optional<checkpoint::VerifiedFolder> find_checkpoint(const RunOptions& options,
-                                                          const ResumeRequest& resume) {
+                                                          const ResumeRequest& resume,
+                                                          const checkpoint::Verify& verify) {
   if (!resume.asked) return std::nullopt;
-  if (resume.from != "auto") return checkpoint::verify(resume.from);
-  return checkpoint::newest_valid(options.train.output_dir);
+  if (resume.from != "auto") return verify(resume.from);
+  return checkpoint::newest_valid(options.train.output_dir, checkpoint::warn_skipped, {}, verify);
 }
 
 std::optional<checkpoint::VerifiedFolder> open_run_folder(const RunOptions& options,
-                                                          const ResumeRequest& resume) {
+                                                          const ResumeRequest& resume,
+                                                          const checkpoint::Verify& verify) {
   const fs::path folder = options.train.output_dir;
   make_folder(folder);
   checkpoint::clean_leftovers(folder);
   if (fs::exists(folder / "checkpoints")) checkpoint::clean_leftovers(folder / "checkpoints");
-  auto checkpoint = find_checkpoint(options, resume);
+  auto checkpoint = find_checkpoint(options, resume, verify);
   if (resume.asked && !checkpoint)
     log::info("resume  no checkpoint in {} yet; starting from step 1", folder.string());
   if (!resume.asked && holds_a_run(folder)) {

@@ -12,6 +12,9 @@
 #include "base/log.h"
 #include "checkpoint/checkpoints.h"
 #include "distributed/exchange.h"
+#include "engine/checkpoint_writer.h"
+#include "engine/choose_together.h"
+#include "engine/evaluate.h"
 #include "engine/load_options.h"
 #include "engine/probe.h"
 #include "engine/profile.h"
@@ -62,14 +65,26 @@ void introduce(Session& session) {
               options.distributed.strategy);
 }
 
+/// Ranks that share a step take it whole: none may leave the others in the middle of it. In an
+/// evaluation they agree on leaving after each round of batches.
+std::unique_ptr<InterruptHold> hold_for(const distributed::Group& group) {
+  return group.is_alone() ? nullptr : std::make_unique<InterruptHold>();
+}
+
 report::Metrics measure(const TrainingRun& run) {
   Session& session = run.session;
   const PhaseClock::Span span = session.clock.measure(Phase::kEvaluation);
+  const auto hold = hold_for(session.group);
   report::Metrics metrics;
   if (!session.eval_data.empty()) metrics = run.evaluate();
-  const report::Metrics suite = session.suite.measure(session.decoder);
+  const report::Metrics suite = session.suite.measure(session.decoder, crew_of(session));
   metrics.insert(metrics.end(), suite.begin(), suite.end());
   return metrics;
+}
+
+report::Metrics measure_suite_start(Session& session) {
+  const auto hold = hold_for(session.group);
+  return session.suite.measure_start(session.decoder, crew_of(session));
 }
 
 /// Of a run that is under way.
@@ -120,9 +135,9 @@ std::unique_ptr<InterruptHold> hold_for(const distributed::Group& group) {
   return group.is_alone() ? nullptr : std::make_unique<InterruptHold>();
 }
 
-/// Measures the model where that is due, each rank the whole of it, and agrees with the other ranks
-/// on whether the run shall end: a signal may have reached one of them alone.
-/// @throws Interrupted, on all ranks, where a signal left one of them without a result
+/// Measures the model where that is due, each rank a share of the rows, and agrees with the other
+/// ranks on whether the run shall end: a signal may have reached one of them alone.
+/// @throws Interrupted, on all ranks, where a signal left them without a result
 std::optional<report::Metrics> measure_if_due(Underway& now) {
   enum Turn : int { kGoOn, kEnd, kLeft };
   std::optional<report::Metrics> metrics;
@@ -193,16 +208,18 @@ void save(Underway& now) {
   Session& session = now.session;
   if (session.progress.step > 0 && now.writer.saved_step() == session.progress.step) return;
   const PhaseClock::Span span = session.clock.measure(Phase::kCheckpoint);
-  if (const auto poisoned = first_poisoned(session)) {
-    HONE_CHECK(Error, session.options.guard.on_non_finite == "rollback",
-               "step {}: {} has become infinite or no number, so this state is not saved; the last "
-               "checkpoint is good. A lower optim.learning_rate may help; guard.on_non_finite: "
-               "rollback goes on from that checkpoint",
-               session.progress.step, *poisoned);
-    log::warn("step {}: {} has become infinite or no number", session.progress.step, *poisoned);
-    go_back(now);
-  }
-  now.writer.save(session);
+  const auto poisoned = now.writer.save(session);
+  if (!poisoned) return;
+  HONE_CHECK(Error, session.options.guard.on_non_finite == "rollback",
+             "step {}: {} has become infinite or no number, so this state is not saved; the last "
+             "checkpoint is good. A lower optim.learning_rate may help; guard.on_non_finite: "
+             "rollback goes on from that checkpoint",
+             session.progress.step, *poisoned);
+  log::warn("step {}: {} has become infinite or no number", session.progress.step, *poisoned);
+  go_back(now);
+  const auto again = now.writer.save(session);
+  HONE_CHECK(CheckpointError, !again, "{}: the checkpoint that was gone back to is not finite",
+             *again);
 }
 
 /// Saves where a signal ends the run. What could not be written behind it is tried once more: there
@@ -247,7 +264,8 @@ void take_step(Underway& now) {
     report.extra.emplace_back("rolled_back_to", go_back(now));
   now.book.note_step(step, report, seconds);
   now.session.group.end_first_step();
-  if (interrupt_requested() == 0) now.writer.check();  // else save_at_the_end() sees to it
+  // Where a signal has come, save_at_the_end() sees to what went wrong.
+  now.writer.check(/*is_ending=*/interrupt_requested() != 0);
 }
 
 /// Takes the steps that are left.
@@ -274,16 +292,22 @@ bool take_steps(Underway& now) {
   return is_done;
 }
 
-/// Makes the weights those of the product, whole.
-void take_final_weights(Session& session) {
+/// The weights of the best evaluation, where these are wished. Each rank loads what it keeps.
+void load_best(Session& session) {
   const RunOptions& options = session.options;
   const auto best = session.progress.stopping.best_step();
-  if (options.checkpoint.load_best_model_at_end && best && *best != session.progress.step) {
-    log::info("best    step {}: {} {:.6g}", *best, session.progress.stopping.metric(),
-              session.progress.stopping.best_value());
-    load_weights(checkpoint::verify(checkpoint::folder_of_step(options.train.output_dir, *best)),
-                 session);
-  }
+  if (!options.checkpoint.load_best_model_at_end || !best || *best == session.progress.step) return;
+  log::info("best    step {}: {} {:.6g}", *best, session.progress.stopping.metric(),
+            session.progress.stopping.best_value());
+  const auto checkpoint = choose_together(session.group, [&](const checkpoint::Verify& verify) {
+    return std::optional(verify(checkpoint::folder_of_step(options.train.output_dir, *best)));
+  });
+  load_weights(*checkpoint, session);
+}
+
+/// Makes the weights those of the product, whole.
+void take_final_weights(Session& session) {
+  load_best(session);
   session.optimizer.take_averages();
   if (!session.sharding) return;
   session.sharding->follow_parts();
@@ -301,13 +325,9 @@ fs::path make_product(Session& session) {
 /// The first rank opens the run's folder, and tells the others where they go on from.
 std::optional<checkpoint::VerifiedFolder> open_folder(const Session& session,
                                                       const ResumeRequest& resume) {
-  std::optional<checkpoint::VerifiedFolder> checkpoint;
-  if (session.group.is_first()) checkpoint = open_run_folder(session.options, resume);
-  const std::string told =
-      distributed::text_of_first(session.group, checkpoint ? checkpoint->folder.string() : "",
-                                 "the run's folder", distributed::Patience::kPhase);
-  if (!checkpoint && !told.empty()) checkpoint = checkpoint::verify(told);
-  return checkpoint;
+  return choose_together(session.group, [&](const checkpoint::Verify& verify) {
+    return open_run_folder(session.options, resume, verify);
+  });
 }
 
 /// What run.json says of how the run went.
@@ -331,7 +351,7 @@ ExitCode run_training(const TrainingRun& run, const ResumeRequest& resume) {
   Session& session = run.session;
   const RunOptions& options = session.options;
   const auto checkpoint = open_folder(session, resume);
-  const report::Metrics start = session.suite.measure_start(session.decoder);
+  const report::Metrics start = measure_suite_start(session);
   if (checkpoint) {
     load_checkpoint(*checkpoint, session);
     note_resumption(session.lineage, *checkpoint);
@@ -347,14 +367,13 @@ ExitCode run_training(const TrainingRun& run, const ResumeRequest& resume) {
                options.report, writes);
   if (steps_done == 0 && !start.empty()) book.note_evaluation(0, start);
   try {
-    CheckpointWriter writer(steps_done, writes);
+    CheckpointWriter writer(session.group, steps_done);
     StepMeter meter(session);
     Profile profile(options.train.output_dir, steps_done + 1, session.total_steps,
                     writes ? options.report.profile_steps : 0);
     Underway now{run, session, book, writer, meter, profile};
     const bool done = take_steps(now);
-    session.group.barrier("the last checkpoint", distributed::Patience::kPhase);
-    if (done && (writes || session.sharding)) take_final_weights(session);
+    if (done) take_final_weights(session);
     session.group.close();
     if (!writes) return done ? ExitCode::kDone : ExitCode::kRunAgain;
     book.record().base_sha256 = session.base_sha256.get();

@@ -45,22 +45,25 @@ SuiteWatch::SuiteWatch(const RunOptions& options, Text text, const model::Spec& 
     eval::check_possible(entry, spec, tools_of(text_, vocab_size_));
 }
 
-std::vector<eval::Evaluation> SuiteWatch::evaluate(const model::Decoder& decoder) const {
+std::vector<eval::Evaluation> SuiteWatch::evaluate(const model::Decoder& decoder,
+                                                   const eval::Crew& crew) const {
   const datasets::TextTools tools = tools_of(text_, vocab_size_);
+  eval::Setting setting = eval_setting(options_, tools, context_length_);
+  setting.crew = crew;
   std::vector<eval::Evaluation> found;
   for (const eval::SuiteOptions& entry : options_.eval.suite)
-    found.push_back(eval::evaluate(decoder, entry, eval_setting(options_, tools, context_length_)));
+    found.push_back(eval::evaluate(decoder, entry, setting));
   return found;
 }
 
-report::Metrics SuiteWatch::measure_start(const model::Decoder& decoder) {
-  start_ = evaluate(decoder);
+report::Metrics SuiteWatch::measure_start(const model::Decoder& decoder, const eval::Crew& crew) {
+  start_ = evaluate(decoder, crew);
   return metrics_of(start_);
 }
 
-report::Metrics SuiteWatch::measure(const model::Decoder& decoder) {
+report::Metrics SuiteWatch::measure(const model::Decoder& decoder, const eval::Crew& crew) {
   HONE_ASSERT(start_.size() == options_.eval.suite.size(), "the start was not measured");
-  now_ = evaluate(decoder);
+  now_ = evaluate(decoder, crew);
   return metrics_of(now_);
 }
 

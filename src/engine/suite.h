@@ -20,18 +20,20 @@ class SuiteWatch {
 
   /// The model before the first step. A resumed run measures it again, as it is not in the
   /// checkpoint.
+  /// @param crew who measures together, each a share of the rows
   /// @return eval_NAME/METRIC of each; nothing without a suite
-  report::Metrics measure_start(const model::Decoder& decoder);
+  report::Metrics measure_start(const model::Decoder& decoder, const eval::Crew& crew = {});
 
   /// The model as it is now. @pre measure_start
-  report::Metrics measure(const model::Decoder& decoder);
+  report::Metrics measure(const model::Decoder& decoder, const eval::Crew& crew = {});
 
   /// What has changed since the start, a line each; what got worse by more than chance explains
   /// says so. Empty where nothing was measured.
   std::string changes() const;
 
  private:
-  std::vector<eval::Evaluation> evaluate(const model::Decoder& decoder) const;
+  std::vector<eval::Evaluation> evaluate(const model::Decoder& decoder,
+                                         const eval::Crew& crew) const;
 
   RunOptions options_;
   Text text_;

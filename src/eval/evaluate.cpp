@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <chrono>
 #include <deque>
+#include <memory>
 #include <utility>
 
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "datasets/files.h"
 #include "datasets/record_reader.h"
@@ -125,13 +127,14 @@ void measure_tokens(Run& run) {
     Place place;
     std::int64_t bytes;
   };
-  ScoringQueue<Waiting> queue(run.decoder, run.setting.tokens_per_batch,
-                              {.count_correct = run.found.find("token_accuracy") != nullptr},
-                              [&](const Waiting& row, std::span<const DocumentScore> scores) {
-                                run.found.trained_tokens += scores[0].tokens;
-                                run.add(token_outcome(scores[0], row.bytes), row.place.row,
-                                        row.place.where);
-                              });
+  ScoringQueue<Waiting> queue(
+      run.decoder, run.setting.tokens_per_batch,
+      {.count_correct = run.found.find("token_accuracy") != nullptr},
+      [&](const Waiting& row, std::span<const DocumentScore> scores) {
+        run.found.trained_tokens += scores[0].tokens;
+        run.add(token_outcome(scores[0], row.bytes), row.place.row, row.place.where);
+      },
+      run.setting.crew);
   std::int64_t rows = 0;
   const datasets::LoadSettings settings{.threads = at::get_num_threads()};
   const datasets::RowCounts counts = datasets::tokenise(
@@ -173,41 +176,117 @@ std::optional<Question> next_question(Run& run, datasets::RecordReader& reader, 
   return std::nullopt;
 }
 
-void measure_answers(Run& run) {
+/// A question that has been asked, and its answer.
+struct Asked {
+  Place place;
+  AnswerOutcome outcome;
+};
+
+/// Answers questions that `next` gives, in their order.
+void answer(const Run& run, const std::function<std::optional<Question>(Place& place)>& next,
+            const std::function<void(Asked row, const model::Generated& made)>& take) {
   const tokenizer::Tokenizer& tokenizer = *run.setting.tools.tokenizer;
   const StopTexts stops{run.options.stop};
   model::SamplingOptions sampling{.max_new_tokens = run.options.max_new_tokens,
                                   .seed = run.setting.seed,
                                   .is_done = stops.watch(tokenizer)};
   for (const std::int32_t id : run.setting.tools.stop_ids) sampling.stop_ids.push_back(id);
-
-  datasets::RecordReader reader(run.files, run.data.format, run.data.columns);
-  struct Waiting {
-    Place place;
-    AnswerOutcome outcome;
-  };
-  std::deque<Waiting> waiting;  // asked and not yet answered
+  std::deque<Asked> waiting;  // asked and not yet answered
   Place last{-1, ""};
-  const auto begin = Clock::now();
   model::generate_stream(
       run.decoder,
       [&]() -> std::optional<std::vector<std::int64_t>> {
-        std::optional<Question> question = next_question(run, reader, last);
+        std::optional<Question> question = next(last);
         if (!question) return std::nullopt;
         waiting.push_back({last, std::move(question->outcome)});
         return std::move(question->prompt);
       },
       sampling, {.batch_size = static_cast<std::size_t>(run.setting.answers_per_batch)},
       [&](const std::vector<model::Generated>& made) {
-        Waiting row = std::move(waiting.front());
+        Asked row = std::move(waiting.front());
         waiting.pop_front();
-        const std::vector<std::int32_t> ids(made[0].ids.begin(), made[0].ids.end());
-        row.outcome.given = stops.cut(tokenizer.decode(ids, /*skip_special=*/true));
-        row.outcome.stopped = made[0].stopped;
-        row.outcome.tokens = std::ssize(ids);
-        run.found.generated_tokens += row.outcome.tokens;
-        run.add(std::move(row.outcome), row.place.row, row.place.where);
+        take(std::move(row), made[0]);
       });
+}
+
+void add_answer(Run& run, Asked row, const std::vector<std::int32_t>& ids, bool stopped) {
+  row.outcome.given = StopTexts{run.options.stop}.cut(
+      run.setting.tools.tokenizer->decode(ids, /*skip_special=*/true));
+  row.outcome.stopped = stopped;
+  row.outcome.tokens = std::ssize(ids);
+  run.found.generated_tokens += row.outcome.tokens;
+  run.add(std::move(row.outcome), row.place.row, row.place.where);
+}
+
+/// One process answers all questions. So does each of a crew whose passes are made together: how
+/// many an answer takes is not known before.
+void answer_all(Run& run, datasets::RecordReader& reader) {
+  answer(
+      run, [&](Place& place) { return next_question(run, reader, place); },
+      [&](Asked row, const model::Generated& made) {
+        add_answer(run, std::move(row), {made.ids.begin(), made.ids.end()}, made.stopped);
+      });
+}
+
+/// Each of a crew answers every `world`-th question. @return its answers: for each whether it
+/// stopped, how many ids it has, and these
+Numbers answer_own(const Run& run, const std::vector<Asked>& round,
+                   const std::vector<std::vector<std::int64_t>>& prompts) {
+  const Crew& crew = run.setting.crew;
+  auto next = static_cast<std::size_t>(crew.rank);
+  Numbers answers;
+  answer(
+      run,
+      [&](Place& place) -> std::optional<Question> {
+        if (next >= round.size()) return std::nullopt;
+        const std::size_t i = std::exchange(next, next + static_cast<std::size_t>(crew.world));
+        place = round[i].place;
+        return Question{prompts[i], round[i].outcome};
+      },
+      [&](const Asked&, const model::Generated& made) {
+        answers.insert(answers.end(), {made.stopped ? 1.0 : 0.0, double(made.ids.size())});
+        answers.insert(answers.end(), made.ids.begin(), made.ids.end());
+      });
+  return answers;
+}
+
+/// Questions, a batch for each of a crew at a time, so that all hear of a signal in between.
+void answer_shared(Run& run, datasets::RecordReader& reader) {
+  const Crew& crew = run.setting.crew;
+  const std::int64_t most = crew.world * run.setting.answers_per_batch;
+  Place last{-1, ""};
+  while (true) {
+    std::vector<Asked> round;
+    std::vector<std::vector<std::int64_t>> prompts;
+    while (std::ssize(round) < most) {
+      std::optional<Question> question = next_question(run, reader, last);
+      if (!question) break;
+      prompts.push_back(std::move(question->prompt));
+      round.push_back({last, std::move(question->outcome)});
+    }
+    if (round.empty()) return;
+    const std::vector<Numbers> all = exchange_or_leave(crew, answer_own(run, round, prompts));
+    std::vector<Numbers::const_iterator> next;
+    for (const Numbers& answers : all) next.push_back(answers.begin());
+    for (std::size_t i = 0; i < round.size(); ++i) {
+      auto& at = next[i % all.size()];
+      const bool stopped = *at++ != 0;
+      const auto count = static_cast<std::ptrdiff_t>(*at++);
+      add_answer(run, std::move(round[i]), {at, at + count}, stopped);
+      at += count;
+    }
+  }
+}
+
+void measure_answers(Run& run) {
+  datasets::RecordReader reader(run.files, run.data.format, run.data.columns);
+  const auto begin = Clock::now();
+  const Crew& crew = run.setting.crew;
+  const auto hold = crew.is_alone() ? nullptr : std::make_unique<InterruptHold>();
+  if (crew.is_alone() || crew.passes_together)
+    answer_all(run, reader);
+  else
+    answer_shared(run, reader);
   run.found.generation_s += seconds_since(begin);
 }
 
@@ -220,11 +299,12 @@ void measure_answer_rows(
     Place place;
     AnswerRow row;
   };
-  ScoringQueue<Waiting> queue(run.decoder, run.setting.tokens_per_batch, {},
-                              [&](Waiting waiting, std::span<const DocumentScore> scores) {
-                                run.add(take(waiting.row, scores), waiting.place.row,
-                                        waiting.place.where);
-                              });
+  ScoringQueue<Waiting> queue(
+      run.decoder, run.setting.tokens_per_batch, {},
+      [&](Waiting waiting, std::span<const DocumentScore> scores) {
+        run.add(take(waiting.row, scores), waiting.place.row, waiting.place.where);
+      },
+      run.setting.crew);
   std::int64_t rows = 0;
   std::string where;
   while (auto row = run.is_enough(rows) ? std::nullopt : next(where)) {
@@ -347,19 +427,20 @@ Evaluation evaluate(const model::Decoder& decoder, const SuiteOptions& options,
 }
 
 Evaluation evaluate_loss(const model::Decoder& decoder, const datasets::Dataset& data,
-                         std::int64_t tokens_per_batch) {
+                         std::int64_t tokens_per_batch, const Crew& crew) {
   HONE_CHECK(DataError, data.totals().weight > 0, "data.eval: no token of it carries weight");
   Evaluation found{.name = "eval"};
   for (const char* metric : {"loss", "perplexity"})
     found.tallies.emplace_back(metric_named(metric));
   const Judge judge;
-  ScoringQueue<std::int64_t> queue(decoder, tokens_per_batch, {},
-                                   [&](std::int64_t row, std::span<const DocumentScore> scores) {
-                                     const RowWeights weights = row_weights(/*seed=*/0, row);
-                                     for (Tally& tally : found.tallies)
-                                       tally.add(token_outcome(scores[0], 0), judge, weights);
-                                     found.trained_tokens += scores[0].tokens;
-                                   });
+  ScoringQueue<std::int64_t> queue(
+      decoder, tokens_per_batch, {},
+      [&](std::int64_t row, std::span<const DocumentScore> scores) {
+        const RowWeights weights = row_weights(/*seed=*/0, row);
+        for (Tally& tally : found.tallies) tally.add(token_outcome(scores[0], 0), judge, weights);
+        found.trained_tokens += scores[0].tokens;
+      },
+      crew);
   for (std::int64_t row = 0; row < data.size(); ++row) queue.add(row, {data.example(row)});
   queue.finish();
   found.rows = data.size();

@@ -9,6 +9,7 @@
 #include "datasets/dataset.h"
 #include "datasets/load.h"
 #include "datasets/options.h"
+#include "eval/crew.h"
 #include "eval/options.h"
 #include "eval/tally.h"
 #include "model/decoder.h"
@@ -26,6 +27,7 @@ struct Setting {
   /// Called with what was measured of each row: the evaluation's name, the row's place and the
   /// outcome. Empty: nobody listens.
   std::function<void(const nlohmann::ordered_json& row)> on_row = {};
+  Crew crew = {};  ///< who measures together; each of them hears of every row
 };
 
 /// What an evaluation found.
@@ -57,6 +59,6 @@ Evaluation evaluate(const model::Decoder& decoder, const SuiteOptions& options,
 
 /// The loss over the rows of a data set.
 Evaluation evaluate_loss(const model::Decoder& decoder, const datasets::Dataset& data,
-                         std::int64_t tokens_per_batch);
+                         std::int64_t tokens_per_batch, const Crew& crew = {});
 
 }  // namespace hone::eval

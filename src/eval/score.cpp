@@ -97,6 +97,27 @@ void add_log_probabilities(const model::Decoder& decoder, const Stream& stream,
 
 }  // namespace
 
+Numbers numbers_of(const std::vector<DocumentScore>& scores) {
+  Numbers numbers;
+  for (const DocumentScore& score : scores)
+    numbers.insert(numbers.end(),
+                   {score.loss, score.weight, score.nats, static_cast<double>(score.tokens),
+                    static_cast<double>(score.correct), score.reward});
+  return numbers;
+}
+
+std::vector<DocumentScore> scores_from(const Numbers& numbers) {
+  std::vector<DocumentScore> scores;
+  for (std::size_t i = 0; i < numbers.size(); i += 6)
+    scores.push_back({.loss = numbers[i],
+                      .weight = numbers[i + 1],
+                      .nats = numbers[i + 2],
+                      .tokens = static_cast<std::int64_t>(numbers[i + 3]),
+                      .correct = static_cast<std::int64_t>(numbers[i + 4]),
+                      .reward = numbers[i + 5]});
+  return scores;
+}
+
 std::vector<DocumentScore> score(const model::Decoder& decoder,
                                  std::span<const datasets::Example> documents,
                                  const ScoreOptions& options) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "datasets/example.h"
+#include "eval/crew.h"
 #include "model/decoder.h"
 
 namespace hone::eval {
@@ -33,24 +34,30 @@ std::vector<DocumentScore> score(const model::Decoder& decoder,
                                  std::span<const datasets::Example> documents,
                                  const ScoreOptions& options);
 
+/// The same as numbers, and back.
+Numbers numbers_of(const std::vector<DocumentScore>& scores);
+std::vector<DocumentScore> scores_from(const Numbers& numbers);
+
 /// Scores the documents of rows in batches that are filled up to a number of tokens; a row's
-/// documents may lie in several, and rows are given back in their order.
+/// documents may lie in several, and rows are given back in their order. Of a crew each
+/// scores every `world`-th batch.
 template <class Row>
 class ScoringQueue {
  public:
   using Take = std::function<void(Row row, std::span<const DocumentScore> scores)>;
 
   ScoringQueue(const model::Decoder& decoder, std::int64_t tokens_per_batch,
-               const ScoreOptions& options, Take take)
+               const ScoreOptions& options, Take take, Crew crew = {})
       : decoder_(decoder),
         tokens_per_batch_(tokens_per_batch),
         options_(options),
-        take_(std::move(take)) {}
+        take_(std::move(take)),
+        crew_(std::move(crew)) {}
 
   void add(Row row, std::vector<datasets::Example> documents) {
     rows_.push_back({std::move(row), documents.size()});
     for (datasets::Example& document : documents) {
-      if (!batch_.empty() && tokens_ + document.length() > tokens_per_batch_) run();
+      if (!batch_.empty() && tokens_ + document.length() > tokens_per_batch_) end_batch();
       tokens_ += document.length();
       batch_.push_back(std::move(document));
     }
@@ -59,7 +66,8 @@ class ScoringQueue {
 
   /// Scores what is left.
   void finish() {
-    if (!batch_.empty()) run();
+    if (!batch_.empty()) end_batch();
+    if (!round_.empty()) run();
     give();
   }
 
@@ -69,10 +77,20 @@ class ScoringQueue {
     std::size_t documents;
   };
 
-  void run() {
-    for (const DocumentScore& score : score(decoder_, batch_, options_)) scores_.push_back(score);
+  void end_batch() {
+    round_.push_back(std::move(batch_));
     batch_.clear();
     tokens_ = 0;
+    if (std::ssize(round_) == crew_.world) run();
+  }
+
+  void run() {
+    const auto measure = [&](std::size_t i) {
+      return numbers_of(score(decoder_, round_[i], options_));
+    };
+    for (const Numbers& found : measure_round(crew_, round_.size(), measure))
+      for (const DocumentScore& score : scores_from(found)) scores_.push_back(score);
+    round_.clear();
   }
 
   void give() {
@@ -90,10 +108,13 @@ class ScoringQueue {
   std::int64_t tokens_per_batch_;
   ScoreOptions options_;
   Take take_;
-  std::vector<Waiting> rows_;             // in their order
-  std::vector<DocumentScore> scores_;     // of the first documents of rows_
-  std::vector<datasets::Example> batch_;  // the documents that follow them
-  std::int64_t tokens_ = 0;               // of batch_
+  Crew crew_;
+  std::vector<Waiting> rows_;                          // in their order
+  std::vector<DocumentScore> scores_;                  // of the first documents of rows_
+  std::vector<std::vector<datasets::Example>> round_;  // the documents that follow them: a batch
+                                                       // for each process
+  std::vector<datasets::Example> batch_;               // and those that follow
+  std::int64_t tokens_ = 0;                            // of batch_
 };
 
 }  // namespace hone::eval

@@ -1,7 +1,6 @@
 #include "export/verify.h"
 
 #include "base/error.h"
-#include "checkpoint/problems.h"
 
 namespace hone::exporting {
 namespace {
@@ -26,7 +25,7 @@ VerifiedExport verify_export(const fs::path& folder) {
   HONE_CHECK(DataError, found.manifest.kind == "export",
              "{}: is a {} of hone's, not an export; `hone export` makes one", folder.string(),
              found.manifest.kind);
-  for (const std::string& problem : checkpoint::problems_of(folder, found.manifest))
+  for (const std::string& problem : checkpoint::problems_of_share(folder, found.manifest, 0, 1))
     found.problems.push_back(meaning_of(problem));
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
     if (entry.is_directory()) continue;

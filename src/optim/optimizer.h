@@ -7,6 +7,12 @@
 
 namespace hone::optim {
 
+/// Where one of an optimizer's states belongs.
+struct StatePlace {
+  std::size_t parameter = 0;  ///< the index of the parameter that it is remembered of
+  std::optional<Part> part;   ///< where it is a part of what one rank alone would remember
+};
+
 /// Updates parameters by the method of `optim.name`, in fp32. Parameters that are kept in bf16 are
 /// rounded to it by chance, so that updates too small for it count in the mean.
 class Optimizer {
@@ -32,6 +38,9 @@ class Optimizer {
   /// What is remembered of every parameter, under `<parameter>.<state>` (`….exp_avg`, `….ema`), the
   /// very tensors that `step` updates; with the step count they are the whole state.
   NamedTensors state() const;
+  /// For each of state(), where it belongs: of a part of a parameter, moments are a part of the
+  /// whole's, and so are the scales of its blocks.
+  std::vector<StatePlace> state_places() const;
   std::int64_t steps_done() const { return steps_done_; }
   void set_steps_done(std::int64_t steps) { steps_done_ = steps; }
 

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <vector>
 
 #include "checkpoint/checkpoints.h"
@@ -13,14 +12,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void expect_all_equal(const io::SafetensorsFile& file, float version) {
-  ASSERT_EQ(file.tensors().size(), 1u);
-  const io::TensorView& tensor = file.tensors()[0];
-  for (std::size_t at = 0; at < tensor.size_bytes; at += sizeof(float)) {
-    float element = 0;
-    std::memcpy(&element, tensor.data + at, sizeof element);
-    ASSERT_EQ(element, version) << file.path();
-  }
+void expect_all_equal(const checkpoint::StoredTensors& stored, float version) {
+  ASSERT_EQ(stored.tensors().size(), 1u);
+  const checkpoint::StoredTensor& tensor = stored.tensors().begin()->second;
+  std::vector<float> elements(static_cast<std::size_t>(tensor.elements()));
+  tensor.read(0, tensor.elements(), elements.data());
+  for (const float element : elements) ASSERT_EQ(element, version) << stored.path();
 }
 
 }  // namespace

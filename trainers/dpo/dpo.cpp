@@ -5,6 +5,7 @@
 
 #include "distributed/place.h"
 #include "engine/document_logps.h"
+#include "engine/evaluate.h"
 #include "engine/optimizer_step.h"
 #include "engine/pair_tally.h"
 #include "engine/prefix_sharing.h"
@@ -144,21 +145,27 @@ engine::StepReport DpoTrainer::step(std::int64_t step) {
 report::Metrics DpoTrainer::evaluate() {
   const torch::NoGradGuard no_grad;
   const engine::RunOptions& options = session.options;
+  const auto found = engine::measure_eval_batches(session, [&](const datasets::Batch& rows) {
+    const engine::DeviceBatch batch =
+        engine::to_device(rows, session.decoder.device(), shares_prompts);
+    const engine::ResponseLogps policy = engine::response_logps(session.decoder, batch);
+    eval::Numbers numbers;
+    put(pair_logps(policy.sums_D, reference.logps(rows, engine::RowsOf::kEval), batch), numbers);
+    if (options.dpo.use_weighting)
+      engine::put(policy_weights(session.decoder, batch, policy), numbers);
+    engine::put(policy.entropy_M, numbers);
+    return numbers;
+  });
   // All pairs' log-probabilities first: then the loss is one mean over them, whatever its kind.
   std::vector<loss::PairLogps> parts;
   std::vector<Tensor> weights;
   engine::EntropyTally entropy;
-  engine::for_each_batch(
-      session.eval_data, options.eval.tokens_per_device_batch, [&](const datasets::Batch& rows) {
-        const engine::DeviceBatch batch =
-            engine::to_device(rows, session.decoder.device(), shares_prompts);
-        const engine::ResponseLogps policy = engine::response_logps(session.decoder, batch);
-        parts.push_back(
-            pair_logps(policy.sums_D, reference.logps(rows, engine::RowsOf::kEval), batch));
-        if (options.dpo.use_weighting)
-          weights.push_back(policy_weights(session.decoder, batch, policy));
-        entropy.add(policy.entropy_M);
-      });
+  for (const eval::Numbers& numbers : found) {
+    engine::NumbersReader next(numbers);
+    parts.push_back(take_pair_logps(next));
+    if (options.dpo.use_weighting) weights.push_back(next.tensor());
+    entropy.add(next.tensor());
+  }
   const loss::PairLogps all = joined(parts);
   const loss::PairLosses losses = loss::dpo_loss(all, settings_of(options.dpo));
   const Tensor weighed = weights.empty() ? losses.losses : losses.losses * torch::cat(weights);

@@ -10,6 +10,13 @@ namespace {
 Tensor chosen_of(const Tensor& values_D) { return values_D.view({-1, 2}).select(1, 0); }
 Tensor rejected_of(const Tensor& values_D) { return values_D.view({-1, 2}).select(1, 1); }
 
+/// All that is known of pairs.
+constexpr Tensor loss::PairLogps::*kMembers[] = {
+    &loss::PairLogps::chosen,        &loss::PairLogps::rejected,
+    &loss::PairLogps::ref_chosen,    &loss::PairLogps::ref_rejected,
+    &loss::PairLogps::chosen_tokens, &loss::PairLogps::rejected_tokens,
+    &loss::PairLogps::margins};
+
 /// Weighed tokens of a document.
 std::int64_t response_tokens(const datasets::Batch& batch, std::size_t document) {
   const auto begin = batch.weights.begin() + batch.cu_seqlens[document];
@@ -36,19 +43,23 @@ loss::PairLogps pair_logps(const Tensor& policy_D, const Tensor& reference_D,
 }
 
 loss::PairLogps joined(const std::vector<loss::PairLogps>& parts) {
-  const auto all = [&](Tensor loss::PairLogps::*member) {
+  loss::PairLogps all;
+  for (Tensor loss::PairLogps::*member : kMembers) {
     std::vector<Tensor> tensors;
     for (const loss::PairLogps& part : parts) tensors.push_back(part.*member);
-    return torch::cat(tensors);
-  };
-  using L = loss::PairLogps;
-  return {.chosen = all(&L::chosen),
-          .rejected = all(&L::rejected),
-          .ref_chosen = all(&L::ref_chosen),
-          .ref_rejected = all(&L::ref_rejected),
-          .chosen_tokens = all(&L::chosen_tokens),
-          .rejected_tokens = all(&L::rejected_tokens),
-          .margins = all(&L::margins)};
+    all.*member = torch::cat(tensors);
+  }
+  return all;
+}
+
+void put(const loss::PairLogps& pairs, eval::Numbers& numbers) {
+  for (Tensor loss::PairLogps::*member : kMembers) engine::put(pairs.*member, numbers);
+}
+
+loss::PairLogps take_pair_logps(engine::NumbersReader& next) {
+  loss::PairLogps pairs;
+  for (Tensor loss::PairLogps::*member : kMembers) pairs.*member = next.tensor();
+  return pairs;
 }
 
 double mean_chosen_tokens(const std::vector<datasets::Batch>& micro_batches) {

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "engine/document_logps.h"
+#include "engine/evaluate.h"
 #include "loss/pairs.h"
 
 namespace hone::dpo {
@@ -18,6 +19,10 @@ loss::PairLogps pair_logps(const Tensor& policy_D, const Tensor& reference_D,
 
 /// Pairs of several batches as one.
 loss::PairLogps joined(const std::vector<loss::PairLogps>& parts);
+
+/// Pairs among numbers, and taken out of them again, on the CPU.
+void put(const loss::PairLogps& pairs, eval::Numbers& numbers);
+loss::PairLogps take_pair_logps(engine::NumbersReader& next);
 
 /// Chosen answers' tokens over pairs.
 double mean_chosen_tokens(const std::vector<datasets::Batch>& micro_batches);

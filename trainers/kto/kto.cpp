@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/document_logps.h"
+#include "engine/evaluate.h"
 #include "engine/optimizer_step.h"
 #include "trainers/kto/answers.h"
 
@@ -23,6 +24,11 @@ struct Answers {
   Tensor rewards = {};         ///< [R], before the step; undefined but for BCO
   Tensor measure = {};         ///< scalar: KTO's baseline, BCO's mean reward
 };
+
+/// What a rank tells the others of rows that it evaluates.
+constexpr Tensor Answers::*kOfRows[] = {&Answers::desirable, &Answers::reference,
+                                        &Answers::lent_policy, &Answers::lent_reference,
+                                        &Answers::rewards};
 
 /// Without gradient and without dropout.
 engine::ResponseLogps policy_says(const Session& session, const datasets::Batch& batch) {
@@ -189,24 +195,38 @@ engine::StepReport KtoTrainer::step(std::int64_t step) {
 report::Metrics KtoTrainer::evaluate() {
   const torch::NoGradGuard no_grad;
   const KtoOptions& kto = session.options.kto;
+  const auto found = engine::measure_eval_batches(session, [&](const datasets::Batch& rows) {
+    const Answers answers = look_up(rows, session, reference, engine::RowsOf::kEval);
+    const engine::ResponseLogps policy = policy_says(session, answers.own);
+    eval::Numbers numbers;
+    for (const Tensor& of_rows : {policy.sums_D, policy.entropy_M}) engine::put(of_rows, numbers);
+    for (Tensor Answers::*member : kOfRows)
+      engine::put((answers.*member).defined() ? answers.*member : torch::empty({0}), numbers);
+    return numbers;
+  });
   std::vector<Answers> all;
-  engine::for_each_batch(session.eval_data, session.options.eval.tokens_per_device_batch,
-                         [&](const datasets::Batch& rows) {
-                           all.push_back(look_up(rows, session, reference, engine::RowsOf::kEval));
-                         });
+  std::vector<Tensor> policy_sums, entropies;
+  for (const eval::Numbers& numbers : found) {
+    engine::NumbersReader next(numbers);
+    policy_sums.push_back(next.tensor());
+    entropies.push_back(next.tensor());
+    all.emplace_back();
+    for (Tensor Answers::*member : kOfRows) all.back().*member = next.tensor();
+    all.back().desirable = all.back().desirable.to(torch::kBool);
+  }
   Tensor unmoved = moments.clone();  // an evaluation leaves nothing behind
   const double measured = measure(all, session, unmoved);
 
   AnswerTally tally;
   engine::EntropyTally entropy;
   double total = 0, count = 0;
-  for (const Answers& answers : all) {
-    const engine::ResponseLogps policy = policy_says(session, answers.own);
-    const loss::RowLosses losses = losses_of(policy.sums_D, answers, kto);
-    tally.add(policy.sums_D, answers.desirable, losses);
-    entropy.add(policy.entropy_M);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    all[i].measure = all[i].measure.to(torch::kCPU);
+    const loss::RowLosses losses = losses_of(policy_sums[i], all[i], kto);
+    tally.add(policy_sums[i], all[i].desirable, losses);
+    entropy.add(entropies[i]);
     total += losses.losses.sum().item<double>();
-    count += static_cast<double>(answers.own.rows());
+    count += static_cast<double>(policy_sums[i].size(0));
   }
   report::Metrics metrics = {{"eval_loss", total / count}};
   const report::Metrics more = tally.metrics("eval_");

@@ -1,6 +1,7 @@
 #include "trainers/orpo/orpo.h"
 
 #include "distributed/exchange.h"
+#include "engine/evaluate.h"
 #include "engine/optimizer_step.h"
 #include "engine/pair_tally.h"
 #include "engine/prefix_sharing.h"
@@ -133,18 +134,30 @@ engine::StepReport OrpoTrainer::step(std::int64_t step) {
 report::Metrics OrpoTrainer::evaluate() {
   const torch::NoGradGuard no_grad;
   const OrpoOptions& options = session.options.orpo;
+  const auto found = engine::measure_eval_batches(session, [&](const datasets::Batch& rows) {
+    const DeviceBatch batch = engine::to_device(rows, session.decoder.device(), shares_prompts);
+    const Terms terms = terms_of(session.decoder, batch, options);
+    eval::Numbers numbers;
+    for (const Tensor& of_pairs :
+         {terms.logps.chosen, terms.logps.rejected, terms.pairs.losses, terms.pairs.chosen_rewards,
+          terms.pairs.rejected_rewards, terms.entropy_M, terms.nll})
+      engine::put(of_pairs, numbers);
+    return numbers;
+  });
   Tally tally;
   double loss = 0, nll = 0, pairs = 0;
-  engine::for_each_batch(session.eval_data, session.options.eval.tokens_per_device_batch,
-                         [&](const datasets::Batch& rows) {
-                           const DeviceBatch batch =
-                               engine::to_device(rows, session.decoder.device(), shares_prompts);
-                           const Terms terms = terms_of(session.decoder, batch, options);
-                           tally.add(terms);
-                           loss += terms.pairs.losses.sum().item<double>();
-                           nll += terms.nll.item<double>();
-                           pairs += static_cast<double>(rows.rows());
-                         });
+  for (const eval::Numbers& numbers : found) {
+    engine::NumbersReader next(numbers);
+    Terms terms;
+    for (Tensor* of_pairs :
+         {&terms.logps.chosen, &terms.logps.rejected, &terms.pairs.losses,
+          &terms.pairs.chosen_rewards, &terms.pairs.rejected_rewards, &terms.entropy_M, &terms.nll})
+      *of_pairs = next.tensor();
+    tally.add(terms);
+    loss += terms.pairs.losses.sum().item<double>();
+    nll += terms.nll.item<double>();
+    pairs += static_cast<double>(terms.pairs.losses.size(0));
+  }
   report::Metrics metrics = {{"eval_loss", (loss + nll_weight(options) * nll) / pairs},
                              {"eval_nll_loss", nll / pairs}};
   const report::Metrics more = tally.metrics("eval_");

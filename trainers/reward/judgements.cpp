@@ -80,6 +80,20 @@ void Judgements::gather(const distributed::Group& group) {
     *numbers = distributed::gather_numbers(group, *numbers, "the judgements");
 }
 
+void put(const Judgements& judgements, eval::Numbers& numbers) {
+  for (const std::vector<double>* list :
+       {&judgements.outputs, &judgements.values, &judgements.lengths}) {
+    numbers.push_back(static_cast<double>(list->size()));
+    numbers.insert(numbers.end(), list->begin(), list->end());
+  }
+}
+
+void take_more(engine::NumbersReader& next, Judgements& judgements) {
+  for (std::vector<double>* list : {&judgements.outputs, &judgements.values, &judgements.lengths})
+    for (auto left = static_cast<std::size_t>(next.number()); left > 0; --left)
+      list->push_back(next.number());
+}
+
 double calibration_error(const std::vector<double>& confidences,
                          const std::vector<bool>& is_right) {
   constexpr std::size_t kBins = 10;

@@ -4,6 +4,7 @@
 
 #include "distributed/group.h"
 #include "engine/batch.h"
+#include "engine/evaluate.h"
 #include "report/metrics_log.h"
 
 namespace hone::reward {
@@ -21,6 +22,10 @@ struct Judgements {
   /// Takes in the other ranks', whose order is theirs.
   void gather(const distributed::Group& group);
 };
+
+/// Judgements among numbers, and taken out of them again, behind those that are there.
+void put(const Judgements& judgements, eval::Numbers& numbers);
+void take_more(engine::NumbersReader& next, Judgements& judgements);
 
 /// accuracy (pairs whose chosen answer has the larger reward), margin, and the rewards' mean and
 /// ends.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "engine/evaluate.h"
 #include "engine/load_options.h"
 #include "engine/optimizer_step.h"
 #include "engine/prefix_sharing.h"
@@ -97,22 +98,27 @@ engine::StepReport RewardTrainer::step(std::int64_t step) {
 report::Metrics RewardTrainer::evaluate() {
   const torch::NoGradGuard no_grad;
   const model::Decoder& decoder = session.decoder;
+  const auto found = engine::measure_eval_batches(session, [&](const datasets::Batch& rows) {
+    check_rows(objective, rows, session.eval_data, decoder.spec.num_labels);
+    const engine::DeviceBatch batch = engine::to_device(rows, decoder.device(), shares_prompts);
+    const Tensor outputs = judged(decoder, objective, batch);
+    eval::Numbers numbers = {
+        objective.losses(outputs, values_of(batch), session.options.reward).sum().item<double>(),
+        static_cast<double>(objective.count(rows))};
+    Judgements judgements;
+    judgements.add(outputs, batch);
+    put(judgements, numbers);
+    return numbers;
+  });
   Judgements judgements;
-  double loss = 0;
-  std::int64_t count = 0;
-  engine::for_each_batch(
-      session.eval_data, session.options.eval.tokens_per_device_batch,
-      [&](const datasets::Batch& rows) {
-        check_rows(objective, rows, session.eval_data, decoder.spec.num_labels);
-        const engine::DeviceBatch batch = engine::to_device(rows, decoder.device(), shares_prompts);
-        const Tensor outputs = judged(decoder, objective, batch);
-        judgements.add(outputs, batch);
-        loss += objective.losses(outputs, values_of(batch), session.options.reward)
-                    .sum()
-                    .item<double>();
-        count += objective.count(rows);
-      });
-  report::Metrics metrics = {{"eval_loss", loss / static_cast<double>(count)}};
+  double loss = 0, count = 0;
+  for (const eval::Numbers& numbers : found) {
+    engine::NumbersReader next(numbers);
+    loss += next.number();
+    count += next.number();
+    take_more(next, judgements);
+  }
+  report::Metrics metrics = {{"eval_loss", loss / count}};
   for (const auto& [name, value] : objective.of_evaluation(judgements))
     metrics.emplace_back("eval_" + name, value);
   return metrics;

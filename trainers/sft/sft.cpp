@@ -49,7 +49,8 @@ engine::StepReport SftTrainer::step(std::int64_t step) {
 
 report::Metrics SftTrainer::evaluate() {
   return engine::evaluate_loss(session.decoder, session.eval_data,
-                               session.options.eval.tokens_per_device_batch);
+                               session.options.eval.tokens_per_device_batch,
+                               engine::crew_of(session));
 }
 
 ExitCode run(const config::Loaded<engine::RunOptions>& config, const engine::Placement& placement,

@@ -1,7 +1,6 @@
 #include "checkpoint/state.h"
 
 #include <bit>
-#include <cstring>
 #include <limits>
 
 #include "base/error.h"
@@ -28,9 +27,12 @@ std::vector<std::byte> random_bytes(std::size_t size, std::uint64_t seed) {
   return bytes;
 }
 
-bool same_bytes(const io::TensorView* found, const std::vector<std::byte>& expected) {
-  return found != nullptr && found->size_bytes == expected.size() &&
-         std::memcmp(found->data, expected.data(), expected.size()) == 0;
+bool same_bytes(const StoredTensor* found, const std::vector<std::byte>& expected) {
+  if (found == nullptr) return false;
+  const auto elements = static_cast<std::size_t>(found->elements());
+  std::vector<std::byte> bytes(elements * io::dtype_size_bytes(found->dtype));
+  found->read(0, found->elements(), bytes.data());
+  return bytes == expected;
 }
 
 TEST(State, ReadsBackBitForBit) {

@@ -6,11 +6,11 @@
 #include "checkpoint/checkpoints.h"
 #include "checkpoint/state.h"
 #include "engine/evaluate.h"
+#include "engine/kept_tensors.h"
 #include "engine/optimizer_step.h"
 #include "io/json.h"
 #include "loss/cross_entropy.h"
 #include "model/head.h"
-#include "model/weights.h"
 
 namespace hone::test {
 
@@ -38,7 +38,8 @@ engine::StepReport ScriptedTrainer::step(std::int64_t step) {
 report::Metrics ScriptedTrainer::evaluate() {
   if (measure) return measure(session.progress.step);
   return engine::evaluate_loss(session.decoder, session.eval_data,
-                               session.options.eval.tokens_per_device_batch);
+                               session.options.eval.tokens_per_device_batch,
+                               engine::crew_of(session));
 }
 
 ExitCode ScriptedRun::train(const std::vector<std::string>& overrides, bool resume,
@@ -70,10 +71,10 @@ std::vector<std::int64_t> ScriptedRun::checkpoints() const {
   for (const checkpoint::Entry& entry : checkpoint::list(output())) {
     steps.push_back(entry.step);
     const checkpoint::State state = checkpoint::load_state(checkpoint::verify(entry.folder));
-    for (const io::SafetensorsFile* file : {&state.trainable, &state.optimizer})
-      for (const io::TensorView& view : file->tensors())
-        EXPECT_TRUE(model::to_tensor(view).isfinite().all().item<bool>())
-            << entry.folder << view.name;
+    for (const checkpoint::StoredTensors* stored : {&state.trainable, &state.optimizer})
+      for (const auto& [name, tensor] : stored->tensors())
+        EXPECT_TRUE(engine::read_whole(tensor).isfinite().all().item<bool>())
+            << entry.folder << name;
   }
   return steps;
 }
