@@ -130,11 +130,6 @@ void take_from_first(const distributed::Group& group, report::Metrics& metrics) 
   }
 }
 
-/// Ranks that share a step take it whole: none may leave the others in the middle of it.
-std::unique_ptr<InterruptHold> hold_for(const distributed::Group& group) {
-  return group.is_alone() ? nullptr : std::make_unique<InterruptHold>();
-}
-
 /// Measures the model where that is due, each rank a share of the rows, and agrees with the other
 /// ranks on whether the run shall end: a signal may have reached one of them alone.
 /// @throws Interrupted, on all ranks, where a signal left them without a result
@@ -142,8 +137,6 @@ std::optional<report::Metrics> measure_if_due(Underway& now) {
   enum Turn : int { kGoOn, kEnd, kLeft };
   std::optional<report::Metrics> metrics;
   Turn turn = kGoOn;
-  // Where a pass takes all ranks, none may leave the others in the middle of it.
-  const auto hold = now.session.sharding ? hold_for(now.session.group) : nullptr;
   try {
     if (evaluation_is_due(now.session)) metrics = measure(now.run);
     if (interrupt_requested() != 0) turn = kEnd;
