@@ -37,6 +37,7 @@ constexpr Verb kVerbs[] = {
     {"runs", "The runs in a folder, as a table.", declare_runs},
     {"rank", "Best of n: candidate answers by what a reward model says of them.", declare_rank},
     {"score", "What a reward model or a classifier says of rows.", declare_logprobs},
+    {"submit", "Train as a batch job of SLURM.", declare_submit},
     {"tokenize", "Text to token ids and offsets, or back.", declare_tokenize},
     {"verify", "Whether a config's steps are the same however they are cut, packed or resumed.",
      declare_verify},

@@ -41,6 +41,7 @@ Action declare_rank(CLI::App& command, const Common& common);
 Action declare_report(CLI::App& command, const Common& common);
 Action declare_reproduce(CLI::App& command, const Common& common);
 Action declare_runs(CLI::App& command, const Common& common);
+Action declare_submit(CLI::App& command, const Common& common);
 Action declare_tokenize(CLI::App& command, const Common& common);
 Action declare_train(CLI::App& command, const Common& common);
 Action declare_verify(CLI::App& command, const Common& common);
