@@ -114,14 +114,15 @@ Measured measure_trained(const MeasureArguments& arguments, const engine::RunOpt
   measured.options = options;
   measured.text = base.text;
   measured.spec = base.spec;
-  if (options.data.eval.empty()) {
-    measured.on = "random tokens";
-    measured.documents = random_tokens(base.spec);
-  } else {
+  if (!options.data.eval.empty()) {
     measured.on = options.data.eval.front();
     measured.documents =
         documents_of(engine::load_eval_data(options, base.text, base.spec), arguments.rows);
     measured.conversations = engine::conversations_in(measured.on, kConversations);
+  }
+  if (measured.documents.empty()) {
+    measured.on = "random tokens";
+    measured.documents = random_tokens(base.spec);
   }
   measured.entry = entry_of(arguments, options);
   if (adapter != nullptr) adapters::attach(*adapter, decoder);

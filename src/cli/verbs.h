@@ -37,6 +37,7 @@ Action declare_logprobs(CLI::App& command, const Common& common);
 Action declare_merge(CLI::App& command, const Common& common);
 Action declare_quantize(CLI::App& command, const Common& common);
 Action declare_rank(CLI::App& command, const Common& common);
+Action declare_registry(CLI::App& command, const Common& common);
 Action declare_report(CLI::App& command, const Common& common);
 Action declare_reproduce(CLI::App& command, const Common& common);
 Action declare_runs(CLI::App& command, const Common& common);
