@@ -213,8 +213,9 @@ void show(const ordered_json& about, const fs::path& output) {
 }
 
 void warn(const ordered_json& about) {
-  for (const ordered_json& difference : about["text"]["differences"])
-    log::warn("text: {}", difference.get<std::string>());
+  if (about.contains("text"))
+    for (const ordered_json& difference : about["text"]["differences"])
+      log::warn("text: {}", difference.get<std::string>());
   for (const ordered_json& row : about["load_back"]["precisions"])
     if (row["verdict"] == kFar)
       log::warn(

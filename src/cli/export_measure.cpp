@@ -148,7 +148,6 @@ void compare_read_back(const Measured& measured, exporting::ReadBack read, order
   for (const auto& document : measured.documents) tokens += std::ssize(document);
   about["load_back"] = {{"measured_on", measured.on}, {"tokens", tokens}, {"precisions", rows}};
 
-  about["text"] = {{"conversations", 0}, {"differences", ordered_json::array()}};
   if (read.tokenizer.empty()) return;
   const engine::TextComparison text = engine::compare_texts(
       measured.text, engine::open_text(read.tokenizer, ""), measured.conversations);

@@ -139,9 +139,9 @@ RegistryModel Registry::model(const std::string& name) const {
   for (const auto& entry : fs::directory_iterator(folder_of(name) / "versions"))
     if (entry.path().extension() == ".json") found.versions.push_back(version_from(entry.path()));
   std::ranges::sort(found.versions, {}, &RegistryVersion::number);
-  if (fs::exists(folder_of(name) / kTags))
-    for (const auto& [tag, number] : io::read_json(folder_of(name) / kTags).items())
-      found.tags[tag] = number.get<std::int64_t>();
+  if (!fs::exists(folder_of(name) / kTags)) return found;
+  const json tags = io::read_json(folder_of(name) / kTags);
+  for (const auto& [tag, number] : tags.items()) found.tags[tag] = number.get<std::int64_t>();
   return found;
 }
 
