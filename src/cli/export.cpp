@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "adapters/combine.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "checkpoint/folder_writer.h"
 #include "cli/export_measure.h"
@@ -28,7 +29,7 @@ using nlohmann::ordered_json;
 struct Arguments {
   ExportAsked asked;
   exporting::ExportOptions options;
-  std::string max_shard_size = "5GB", method = "refuse", tokenizer, chat_template;
+  std::string output, max_shard_size = "5GB", method = "refuse", tokenizer, chat_template;
   std::int64_t rank = 0, count = 100;
   adapters::Combination combination;
   MeasureArguments measure;
@@ -212,8 +213,9 @@ void show(const ordered_json& about, const fs::path& output) {
 }
 
 void warn(const ordered_json& about) {
-  for (const ordered_json& difference : about["text"]["differences"])
-    log::warn("text: {}", difference.get<std::string>());
+  if (about.contains("text"))
+    for (const ordered_json& difference : about["text"]["differences"])
+      log::warn("text: {}", difference.get<std::string>());
   for (const ordered_json& row : about["load_back"]["precisions"])
     if (row["verdict"] == kFar)
       log::warn(
@@ -264,6 +266,7 @@ ExitCode write_export(const Arguments& arguments, const Common& common) {
 }
 
 ExitCode run_export(Arguments arguments, const Common& common) {
+  arguments.options.output = arguments.output;
   arguments.options.max_shard_size_bytes = bytes_of(arguments.max_shard_size);
   if (arguments.method == "merge") arguments.options.merged = true;
   const std::string& type = arguments.options.type;
@@ -307,7 +310,7 @@ void declare_source(CLI::App& command, ExportAsked& asked) {
 void declare_form(CLI::App& command, Arguments& a) {
   command.add_option("--target", a.options.target, targets_help())
       ->check(CLI::IsMember(target_names()));
-  command.add_option("--output", a.options.output,
+  command.add_option("--output", a.output,
                      "Folder that is written; by default exports/TARGET below RUN");
   command.add_option("--type", a.options.type,
                      "What weights are written as: f32, f16, bf16, nf4, …");

@@ -114,14 +114,15 @@ Measured measure_trained(const MeasureArguments& arguments, const engine::RunOpt
   measured.options = options;
   measured.text = base.text;
   measured.spec = base.spec;
-  if (options.data.eval.empty()) {
-    measured.on = "random tokens";
-    measured.documents = random_tokens(base.spec);
-  } else {
+  if (!options.data.eval.empty()) {
     measured.on = options.data.eval.front();
     measured.documents =
         documents_of(engine::load_eval_data(options, base.text, base.spec), arguments.rows);
     measured.conversations = engine::conversations_in(measured.on, kConversations);
+  }
+  if (measured.documents.empty()) {
+    measured.on = "random tokens";
+    measured.documents = random_tokens(base.spec);
   }
   measured.entry = entry_of(arguments, options);
   if (adapter != nullptr) adapters::attach(*adapter, decoder);
@@ -147,7 +148,6 @@ void compare_read_back(const Measured& measured, exporting::ReadBack read, order
   for (const auto& document : measured.documents) tokens += std::ssize(document);
   about["load_back"] = {{"measured_on", measured.on}, {"tokens", tokens}, {"precisions", rows}};
 
-  about["text"] = {{"conversations", 0}, {"differences", ordered_json::array()}};
   if (read.tokenizer.empty()) return;
   const engine::TextComparison text = engine::compare_texts(
       measured.text, engine::open_text(read.tokenizer, ""), measured.conversations);

@@ -31,6 +31,8 @@ constexpr Verb kVerbs[] = {
     {"plan", "What a run will take in memory and time, here or on many GPUs.", declare_plan},
     {"quantize", "Pack a model's layers to 4 or 8 bits, and tell what they lose.",
      declare_quantize},
+    {"registry", "A folder of exports by name, version and tag, each file kept once.",
+     declare_registry},
     {"report", "A page about a run, or about several side by side.", declare_report},
     {"reproduce", "The config that would train something again, and whether its inputs still hold.",
      declare_reproduce},

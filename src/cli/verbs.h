@@ -38,6 +38,7 @@ Action declare_merge(CLI::App& command, const Common& common);
 Action declare_plan(CLI::App& command, const Common& common);
 Action declare_quantize(CLI::App& command, const Common& common);
 Action declare_rank(CLI::App& command, const Common& common);
+Action declare_registry(CLI::App& command, const Common& common);
 Action declare_report(CLI::App& command, const Common& common);
 Action declare_reproduce(CLI::App& command, const Common& common);
 Action declare_runs(CLI::App& command, const Common& common);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "base/log.h"
@@ -29,7 +30,7 @@ model::LoadOptions load_options(const fs::path& folder, const nlohmann::json& ab
   options.rope_scaling = engine::rope_of_adapter(folder);
   if (!base.contains("quantization")) return options;
   const nlohmann::json& packed = base["quantization"];
-  options.quantization = {.format = quant::parse_format(packed.at("format")),
+  options.quantization = {.format = quant::parse_format(packed.at("format").get<std::string>()),
                           .blocksize = packed.at("blocksize").get<std::int64_t>(),
                           .double_quantization = packed.at("double_quantization").get<bool>()};
   options.quantization_skip = packed.at("skip").get<std::vector<std::string>>();

@@ -14,11 +14,20 @@ using nlohmann::ordered_json;
 constexpr const char* kSample =
     "In 1984, naïve cafés sold 37.5 % more: <b>tea</b>\n\tand  \"coffee\" – 東京 🙂";
 
+ordered_json conversation(std::initializer_list<ordered_json> messages) {
+  ordered_json row = ordered_json::object();
+  row["messages"] = ordered_json::array_t(messages);
+  return row;
+}
+
 std::vector<ordered_json> own_conversations() {
   const ordered_json asked = {{"role", "user"}, {"content", kSample}};
   const ordered_json answered = {{"role", "assistant"},
                                  {"content", "Did they? " + std::string(kSample)}};
-  return {{{"messages", {asked, answered}}}, {{"messages", {asked, answered, asked, answered}}}};
+  std::vector<ordered_json> rows;
+  rows.push_back(conversation({asked, answered}));
+  rows.push_back(conversation({asked, answered, asked, answered}));
+  return rows;
 }
 
 std::string rendered(const ordered_json& row, const Text& text) {

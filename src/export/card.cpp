@@ -51,9 +51,12 @@ void add_origin(const ordered_json& about, const ordered_json& training, std::st
     card += fmt::format("- adapter: `{}`\n", adapter.get<std::string>());
   for (const ordered_json& data : list_at(training, "data")) {
     const std::string license = text_at(data, "/license");
-    card += fmt::format("- data: `{}`, {} rows, {} tokens of which {} trained; licence: {}\n",
-                        text_at(data, "/name"), text_at(data, "/rows"), text_at(data, "/tokens"),
-                        text_at(data, "/trained_tokens"), license.empty() ? "not said" : license);
+    const ordered_json& files = list_at(data, "files");
+    const std::string file = files.empty() ? "" : text_at(files.front(), "/name");
+    card +=
+        fmt::format("- data: {} `{}`, {} rows, {} tokens of which {} trained; licence: {}\n",
+                    text_at(data, "/name"), file, text_at(data, "/rows"), text_at(data, "/tokens"),
+                    text_at(data, "/trained_tokens"), license.empty() ? "not said" : license);
   }
   card += fmt::format("- made by hone {} ({})\n", text_at(about, "/lineage/code/hone"),
                       text_at(about, "/lineage/code/commit"));
@@ -71,9 +74,9 @@ void add_metrics(const ordered_json& about, std::string& card) {
 }
 
 void add_text(const ordered_json& about, std::string& card) {
+  if (!about.contains("text")) return;
   card += "## Text\n\n";
-  const ordered_json& differences =
-      about.contains("text") ? list_at(about["text"], "differences") : list_at(about, "text");
+  const ordered_json& differences = list_at(about["text"], "differences");
   if (differences.empty())
     card += "Vocabulary, stops, chat template and tokens are those of the training.\n\n";
   for (const ordered_json& difference : differences)
@@ -85,7 +88,7 @@ void add_quality(const ordered_json& about, std::string& card) {
   if (!about.contains("quality")) return;
   card += "## Before and after\n\n| metric | trained | exported |\n|---|---|---|\n";
   for (const auto& [name, metric] : about["quality"]["metrics"].items())
-    card += fmt::format("| {} | {} | {} |\n", name, text_at(metric, "/base"),
+    card += fmt::format("| {} | {} | {} |\n", name, text_at(metric, "/base/value"),
                         text_at(metric, "/value"));
   card += "\n";
 }

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <set>
 
-#include "adapters/experts.h"
 #include "adapters/fold.h"
 #include "adapters/methods/keys.h"
+#include "base/error.h"
 
 namespace hone::exporting {
 

@@ -30,10 +30,15 @@ void write_json(const fs::path& file, const ordered_json& content) {
   write_file_atomically(file, content.dump(2) + "\n");
 }
 
-void write_template(const Job& job) {
+/// Where the tokenizer's own template was trained with, its files have it, and others beside it.
+void write_template(const Job& job, const tokenizer::Tokenizer& tokenizer) {
   if (job.chat_template.empty()) return;
+  const std::string* own = tokenizer.chat_template();
+  const ordered_json before = read_if_there(job.folder / kConfig);
+  const bool has_several = before.contains("chat_template") && before["chat_template"].is_array();
+  if (own != nullptr && *own == job.chat_template && has_several) return;
   write_file_atomically(job.folder / kTemplate, job.chat_template);
-  ordered_json config = read_if_there(job.folder / kConfig);
+  ordered_json config = before;
   config["chat_template"] = job.chat_template;
   write_json(job.folder / kConfig, config);
 }
@@ -66,8 +71,9 @@ void write_text_files(const Job& job) {
       if (fs::exists(job.tokenizer / name))
         write_file_atomically(job.folder / name, read_file(job.tokenizer / name));
   }
-  write_template(job);
-  write_stops(job, tokenizer::Tokenizer::load(job.tokenizer));
+  const tokenizer::Tokenizer tokenizer = tokenizer::Tokenizer::load(job.tokenizer);
+  write_template(job, tokenizer);
+  write_stops(job, tokenizer);
 }
 
 }  // namespace hone::exporting
