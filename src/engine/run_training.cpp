@@ -115,11 +115,6 @@ void take_from_first(const distributed::Group& group, report::Metrics& metrics) 
   }
 }
 
-/// Ranks that share a step take it whole: none may leave the others in the middle of it.
-std::unique_ptr<InterruptHold> hold_for(const distributed::Group& group) {
-  return group.is_alone() ? nullptr : std::make_unique<InterruptHold>();
-}
-
 /// Measures the model where that is due, each rank the whole of it, and agrees with the other ranks
 /// on whether the run shall end: a signal may have reached one of them alone.
 /// @throws Interrupted, on all ranks, where a signal left one of them without a result
@@ -127,8 +122,6 @@ std::optional<report::Metrics> measure_if_due(Underway& now) {
   enum Turn : int { kGoOn, kEnd, kLeft };
   std::optional<report::Metrics> metrics;
   Turn turn = kGoOn;
-  // Where a pass takes all ranks, none may leave the others in the middle of it.
-  const auto hold = now.session.sharding ? hold_for(now.session.group) : nullptr;
   try {
     if (evaluation_is_due(now.session)) metrics = measure(now.run);
     if (interrupt_requested() != 0) turn = kEnd;
@@ -171,21 +164,10 @@ void evaluate_start(Underway& now) {
 /// @return the step whose weights are back
 std::int64_t go_back(Underway& now) {
   now.writer.wait();
-  Session& session = now.session;
-  session.group.barrier("the checkpoint to go back to", distributed::Patience::kPhase);
-  const std::int64_t step = roll_back(session);
-  if (session.sharding) session.sharding->follow_parts();
+  now.session.group.barrier("the checkpoint to go back to", distributed::Patience::kPhase);
+  const std::int64_t step = roll_back(now.session);
+  if (now.session.sharding) now.session.sharding->follow_parts();
   return step;
-}
-
-/// The first tensor that holds a NaN or an infinity, on any rank.
-std::optional<std::string> first_poisoned(const Session& session) {
-  auto poisoned = first_non_finite(session);
-  if (!session.sharding) return poisoned;
-  const int found = distributed::greatest(session.group, poisoned ? session.group.rank() + 1 : 0,
-                                          "what is to be saved", distributed::Patience::kPhase);
-  if (found > 0 && !poisoned) poisoned = fmt::format("a part of what rank {} keeps", found - 1);
-  return poisoned;
 }
 
 /// Saves the state after the last step, unless that has been done. What holds a NaN is never saved.
@@ -193,7 +175,7 @@ void save(Underway& now) {
   Session& session = now.session;
   if (session.progress.step > 0 && now.writer.saved_step() == session.progress.step) return;
   const PhaseClock::Span span = session.clock.measure(Phase::kCheckpoint);
-  if (const auto poisoned = first_poisoned(session)) {
+  if (const auto poisoned = first_non_finite(session)) {
     HONE_CHECK(Error, session.options.guard.on_non_finite == "rollback",
                "step {}: {} has become infinite or no number, so this state is not saved; the last "
                "checkpoint is good. A lower optim.learning_rate may help; guard.on_non_finite: "
@@ -228,6 +210,11 @@ bool conclude_step(Underway& now) {
     now.session.group.barrier("the checkpoint", distributed::Patience::kPhase);
   }
   return is_last;
+}
+
+/// Ranks that share a step take it whole: none may leave the others in the middle of it.
+std::unique_ptr<InterruptHold> hold_for(const distributed::Group& group) {
+  return group.is_alone() ? nullptr : std::make_unique<InterruptHold>();
 }
 
 void take_step(Underway& now) {
@@ -274,8 +261,15 @@ bool take_steps(Underway& now) {
   return is_done;
 }
 
-/// Makes the weights those of the product, whole.
-void take_final_weights(Session& session) {
+/// Gives every rank the whole weights of the product.
+void make_whole(Session& session) {
+  session.optimizer.take_averages();
+  session.sharding->follow_parts();
+  session.sharding->dissolve(session.decoder);
+}
+
+/// Ends a run that has taken its steps. @return the product's folder
+fs::path make_product(Session& session) {
   const RunOptions& options = session.options;
   const auto best = session.progress.stopping.best_step();
   if (options.checkpoint.load_best_model_at_end && best && *best != session.progress.step) {
@@ -285,14 +279,6 @@ void take_final_weights(Session& session) {
                  session);
   }
   session.optimizer.take_averages();
-  if (!session.sharding) return;
-  session.sharding->follow_parts();
-  session.sharding->dissolve(session.decoder);
-}
-
-/// Ends a run that has taken its steps. @return the product's folder
-fs::path make_product(Session& session) {
-  const RunOptions& options = session.options;
   if (session.qat) save_quantized(session);
   return save_product(session.trainable, session.decoder, options.train.output_dir,
                       resolve_model(options.model.base), session.text, session.origin());
@@ -353,8 +339,7 @@ ExitCode run_training(const TrainingRun& run, const ResumeRequest& resume) {
                     writes ? options.report.profile_steps : 0);
     Underway now{run, session, book, writer, meter, profile};
     const bool done = take_steps(now);
-    session.group.barrier("the last checkpoint", distributed::Patience::kPhase);
-    if (done && (writes || session.sharding)) take_final_weights(session);
+    if (done && session.sharding) make_whole(session);
     session.group.close();
     if (!writes) return done ? ExitCode::kDone : ExitCode::kRunAgain;
     book.record().base_sha256 = session.base_sha256.get();
