@@ -337,6 +337,7 @@ void Sharding::drop_gradients() {
 }
 
 void Sharding::follow_parts() {
+  rest();  // what is whole has the numbers of before
   for (const auto& unit : units_)
     if (unit->stays) unit->shards.share();
   for (const Trained& trained : trained_) trained.leaf.unsafeGetTensorImpl()->bump_version();

@@ -26,6 +26,7 @@ struct Kind {
   const char* method;
   const char* rows;
   const char* product;
+  double rate;  // the highest that its steps have
   Texts more;
 };
 
@@ -35,19 +36,28 @@ const Kind kKinds[] = {
      "sft",
      "sft",
      "adapter/adapter_model.safetensors",
+     1e-3,
      {}},
     {"SftFull",
      "{method: full}",
      "sft",
      "sft",
      "model/model.safetensors",
+     1e-4,
      {"optim.learning_rate=1e-4"}},
-    {"DpoLora", "{method: lora, r: 4}", "dpo", "pref", "adapter/adapter_model.safetensors", {}},
+    {"DpoLora",
+     "{method: lora, r: 4}",
+     "dpo",
+     "pref",
+     "adapter/adapter_model.safetensors",
+     1e-3,
+     {}},
     {"QLora",
      "{method: lora, r: 4}",
      "sft",
      "sft",
      "adapter/adapter_model.safetensors",
+     1e-3,
      {"model.quantization=nf4"}},
 };
 
@@ -69,36 +79,41 @@ Texts overrides_of(const Kind& kind, int ranks, const fs::path& output) {
   return all;
 }
 
-void expect_same_losses(const fs::path& alone, const fs::path& shared) {
+/// @param tolerance of a loss, of its size where that is above 1
+void expect_same_losses(const fs::path& alone, const fs::path& shared, double tolerance = 1e-6) {
   const auto one = test::steps_in(alone), several = test::steps_in(shared);
   ASSERT_EQ(one.size(), std::size_t{kSteps});
   ASSERT_EQ(several.size(), one.size());
+  const auto expect_near = [&](std::size_t i, const char* key, double within) {
+    const double a = one[i].at(key), b = several[i].at(key);
+    EXPECT_NEAR(a, b, within * std::max(1.0, std::abs(a))) << key << " of step " << i + 1;
+  };
   for (std::size_t i = 0; i < one.size(); ++i) {
     EXPECT_EQ(one[i]["tokens"], several[i]["tokens"]) << "step " << i + 1;
-    EXPECT_NEAR(one[i]["loss"].get<double>(), several[i]["loss"].get<double>(), 1e-6)
-        << "step " << i + 1;
-    const double norm = one[i]["grad_norm"];
-    EXPECT_NEAR(norm, several[i]["grad_norm"].get<double>(), 1e-4 * std::max(1.0, norm))
-        << "step " << i + 1;
+    expect_near(i, "loss", tolerance);
+    expect_near(i, "grad_norm", 100 * tolerance);
   }
 }
 
-/// Sums in another order move Adam's updates by what rounding is of a gradient near 0.
-void expect_same_numbers(const fs::path& one, const fs::path& other) {
+/// Adam moves a weight by about the rate whatever its gradient's size is, so that where a gradient
+/// is all rounding the weights differ by as much: few do.
+/// @param rate the run's highest
+void expect_same_numbers(const fs::path& one, const fs::path& other, double rate) {
   const io::SafetensorsFile a(one), b(other);
   ASSERT_EQ(a.tensors().size(), b.tensors().size());
   for (const io::TensorView& view : a.tensors()) {
     const io::TensorView* found = b.find(view.name);
     ASSERT_TRUE(found != nullptr && found->shape == view.shape) << view.name;
     ASSERT_EQ(view.dtype, io::DType::kF32) << view.name;
-    double largest = 0;
+    double squares = 0;
     for (std::size_t at = 0; at < view.size_bytes; at += sizeof(float)) {
       float x = 0, y = 0;
       std::memcpy(&x, view.data + at, sizeof x);
       std::memcpy(&y, found->data + at, sizeof y);
-      largest = std::max(largest, std::abs(double(x) - double(y)));
+      squares += (double(x) - double(y)) * (double(x) - double(y));
     }
-    EXPECT_LT(largest, 2e-5) << view.name;
+    const double count = double(view.size_bytes) / sizeof(float);
+    EXPECT_LT(std::sqrt(squares / count), 0.01 * rate) << view.name;
   }
 }
 
@@ -117,7 +132,7 @@ TEST_P(Strategies, TakeTheStepsOfOneRankAndMakeItsProduct) {
   const Finished finished = run_hone(test::launch(run, ranks, overrides));
   ASSERT_EQ(finished.exit_code, 0) << finished.err;
   expect_same_losses(alone, shared);
-  expect_same_numbers(alone / kind.product, shared / kind.product);
+  expect_same_numbers(alone / kind.product, shared / kind.product, kind.rate);
 }
 
 std::string name_of(const testing::TestParamInfo<Case>& one) {
@@ -143,32 +158,29 @@ INSTANTIATE_TEST_SUITE_P(SlowFour, Strategies,
                                           testing::Values(4)),
                          name_of);
 
-/// More runs of one kind under a strategy, that go a way of their own.
-void expect_like_alone(const char* adapter, const std::string& strategy, int ranks,
-                       const Texts& more, const char* product) {
-  const Kind kind{"", adapter, "sft", "sft", product, more};
-  const TinyRun run(adapter);
+/// Full fine-tuning by an optimizer whose numbers have few bits somewhere (Muon multiplies in bf16,
+/// moments of 8 bits), so that sums in another order show earlier.
+void expect_like_alone(int ranks, const Texts& more) {
+  Kind kind = kKinds[1];
+  kind.more.insert(kind.more.end(), more.begin(), more.end());
+  const TinyRun run(kind.adapter);
   const fs::path alone = run.folder / "alone", shared = run.folder / "shared";
   const Finished first = run_hone(run.train(overrides_of(kind, 1, alone)));
   ASSERT_EQ(first.exit_code, 0) << first.err;
   Texts overrides = overrides_of(kind, ranks, shared);
-  overrides.push_back("distributed.strategy=" + strategy);
+  overrides.emplace_back("distributed.strategy=fsdp");
   const Finished finished = run_hone(test::launch(run, ranks, overrides));
   ASSERT_EQ(finished.exit_code, 0) << finished.err;
-  expect_same_losses(alone, shared);
-  expect_same_numbers(alone / product, shared / product);
+  expect_same_losses(alone, shared, 1e-5);
+  expect_same_numbers(alone / kind.product, shared / kind.product, kind.rate);
 }
 
-TEST(Fsdp, DealsMatricesWholeToRanksForMuon) {
-  expect_like_alone("{method: full}", "fsdp", 2, {"optim.name=muon", "optim.learning_rate=1e-4"},
-                    "model/model.safetensors");
-}
+TEST(Fsdp, DealsMatricesWholeToRanksForMuon) { expect_like_alone(2, {"optim.name=muon"}); }
 
 TEST(Fsdp, SlowKeepsBlocksOf8BitMomentsWholeAndComputesLayersAgain) {
-  expect_like_alone("{method: full}", "fsdp", 4,
-                    {"optim.name=adamw_8bit", "optim.min_8bit_size=1", "optim.learning_rate=1e-4",
-                     "train.gradient_checkpointing=every_layer", "distributed.gather_ahead=false"},
-                    "model/model.safetensors");
+  expect_like_alone(4,
+                    {"optim.name=adamw_8bit", "optim.min_8bit_size=1",
+                     "train.gradient_checkpointing=every_layer", "distributed.gather_ahead=false"});
 }
 
 TEST(Fsdp, GoesAlongWhereARankHasFewerMicroBatches) {

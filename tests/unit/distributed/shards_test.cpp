@@ -2,6 +2,7 @@
 
 #include <ATen/ops/linear.h>
 
+#include <algorithm>
 #include <mutex>
 
 #include "unit/distributed/rank_threads.h"
