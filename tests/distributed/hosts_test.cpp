@@ -95,8 +95,8 @@ TEST_F(Hosts, BetweenWhichTheCableIsCutAreAllOutWithinTenSeconds) {
   const Texts overrides = {"train.max_steps=1000000", "train.gradient_accumulation_steps=1",
                            "checkpoint.save_steps=20"};
   auto second = launch_on(1, run, overrides, 2), first = launch_on(0, run, overrides, 2);
-  ASSERT_TRUE(rank_under_way(run, 3));
-  cut_the_cable();
+  EXPECT_TRUE(rank_under_way(run, 3));
+  cut_the_cable();  // in any case: nothing else ends these ranks
   const auto cut = Clock::now();
   const Finished near = first.get(), far = second.get();
   EXPECT_LT(Clock::now() - cut, 10s);
