@@ -1,17 +1,30 @@
 #include "distributed/launcher.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/interrupt.h"
 #include "cli/verbs.h"
+#include "distributed/gpus.h"
 
 namespace hone::cli {
 namespace {
 
 struct Arguments {
   distributed::LaunchPlan plan;
-  std::string master;
+  std::string nproc = "1", master;
 };
+
+/// A number, or `auto`. @throws ConfigError
+int processes_of(const std::string& nproc) {
+  if (nproc == "auto") return std::max(1, distributed::count_gpus());
+  int number = 0;
+  const char* end = nproc.data() + nproc.size();
+  const auto [last, error] = std::from_chars(nproc.data(), end, number);
+  HONE_CHECK(ConfigError, error == std::errc() && last == end && number >= 1 && number <= 1024,
+             "--nproc {}: expected 1 to 1024, or auto: one for each GPU of this machine", nproc);
+  return number;
+}
 
 /// Takes HOST:PORT apart. @throws ConfigError
 void set_master(const std::string& master, distributed::LaunchPlan& plan) {
@@ -30,6 +43,7 @@ void set_master(const std::string& master, distributed::LaunchPlan& plan) {
 
 ExitCode run_launch(const Arguments& arguments) {
   distributed::LaunchPlan plan = arguments.plan;
+  plan.nproc = processes_of(arguments.nproc);
   if (!arguments.master.empty()) set_master(arguments.master, plan);
   HONE_CHECK(ConfigError, plan.node_rank < plan.nnodes,
              "--node-rank {}: expected less than --nnodes, which is {}", plan.node_rank,
@@ -50,8 +64,9 @@ ExitCode run_launch(const Arguments& arguments) {
 Action declare_launch(CLI::App& command, const Common&) {
   auto arguments = std::make_shared<Arguments>();
   distributed::LaunchPlan& plan = arguments->plan;
-  command.add_option("--nproc", plan.nproc, "Processes on this machine: one for each GPU")
-      ->check(CLI::Range(1, 1024))
+  command
+      .add_option("--nproc", arguments->nproc,
+                  "Processes on this machine, or auto: one for each of its GPUs, one without any")
       ->capture_default_str();
   command.add_option("--nnodes", plan.nnodes, "Machines; the same command is given on each")
       ->check(CLI::Range(1, 65536))
@@ -63,7 +78,8 @@ Action declare_launch(CLI::App& command, const Common&) {
                      "HOST:PORT of the machine with node rank 0, where all meet");
   command
       .add_option("--max-restarts", plan.max_restarts,
-                  "How often all are started again, from the last checkpoint, when one has failed")
+                  "How often all are started again, from the last checkpoint, when one has failed; "
+                  "the same on all machines, which start again together")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command.add_option("command", plan.arguments, "-- train CONFIG [key.sub=value …] [--resume …]")

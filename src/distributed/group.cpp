@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "distributed/heartbeat.h"
+#include "distributed/network.h"
 
 namespace hone::distributed {
 namespace {
@@ -41,16 +42,12 @@ std::string first_line(const std::exception& error) {
   return text.substr(0, text.find('\n'));
 }
 
-bool is_loopback(const std::string& address) {
-  return address == "localhost" || address == "::1" || address.starts_with("127.");
-}
-
-std::shared_ptr<gloo::transport::Device> make_device(const std::string& master) {
+std::shared_ptr<gloo::transport::Device> make_device(const Place& place) {
   if (const char* interface = std::getenv("GLOO_SOCKET_IFNAME"))
     return c10d::ProcessGroupGloo::createDeviceForInterface(interface);
-  // All ranks are on this machine then; its own name need not be known to the resolver.
-  if (is_loopback(master)) return c10d::ProcessGroupGloo::createDeviceForHostname(master);
-  return c10d::ProcessGroupGloo::createDefaultDevice();
+  // Not by this machine's own name, which many resolve to an address that no other can reach.
+  return c10d::ProcessGroupGloo::createDeviceForHostname(
+      address_towards(place.master_addr, place.master_port));
 }
 
 std::string key_of(int rank) { return fmt::format("beat/{}", rank); }
@@ -80,7 +77,7 @@ struct Group::Link {
     // Gloo's own limit comes after ours.
     const auto limit = std::chrono::seconds(options.first_step_timeout_s) + 60s;
     auto gloo_options = c10d::ProcessGroupGloo::Options::create(limit);
-    gloo_options->devices.push_back(make_device(place.master_addr));
+    gloo_options->devices.push_back(make_device(place));
     gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, world, gloo_options);
   }
 

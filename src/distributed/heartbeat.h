@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -32,11 +33,13 @@ class Heartbeat {
   Heartbeat& operator=(const Heartbeat&) = delete;
 
   /// What is known of ranks that are not there, as a sentence that names them, those that are
-  /// silent before those that have left; nothing where all are there.
+  /// silent before those that have left; nothing where all are there. Where the board is silent
+  /// that is rank 0, as nothing is known of the others.
   /// @param silence after which a rank counts as dead
   std::optional<std::string> missing(std::chrono::milliseconds silence) const;
 
-  /// Ends the thread without a word to the others.
+  /// Ends the thread without a word to the others. One that waits for the board behind a network
+  /// that was cut is left to itself.
   void stop();
 
  private:
@@ -45,17 +48,24 @@ class Heartbeat {
     Clock::time_point at;
     bool has_left = false;
   };
-  void live();
-  void look();
+  /// What the thread works on, and takes with it where it is left.
+  struct Life {
+    int rank = 0;
+    Board board;
+    std::mutex mutex;  // guards what follows
+    std::condition_variable wake;
+    bool is_over = false, has_ended = false;
+    std::vector<Seen> seen;
+    Clock::time_point heard_at;                   ///< when the board was last read
+    std::optional<Clock::time_point> board_gone;  // nothing is known from then on
 
-  int rank_;
-  Board board_;
-  mutable std::mutex mutex_;  // guards what follows
-  std::condition_variable wake_;
-  bool is_over_ = false;
-  std::vector<Seen> seen_;
-  std::optional<Clock::time_point> board_gone_;  // nothing is known from then on
+    void live();
+    void look();
+  };
+
+  std::shared_ptr<Life> life_;
   std::thread thread_;
+  bool was_left_ = false;  ///< the thread hangs, and so would who asked the board for anything
 };
 
 }  // namespace hone::distributed

@@ -35,6 +35,8 @@ using namespace std::chrono_literals;
 /// What the others get to notice that one has failed, before they are ended.
 constexpr auto kGrace = 7s;
 constexpr int kPoll_ms = 100;
+/// What the ranks of other machines get to notice it: a new rank must not meet an old one.
+constexpr auto kPause = 12s;
 
 /// Writes the whole lines that come out of a pipe to `to`, each behind its writer's rank.
 class LinePipe {
@@ -274,6 +276,13 @@ bool names_resume(const std::vector<std::string>& arguments) {
   });
 }
 
+/// Ends early where a signal comes.
+void wait_for_other_machines() {
+  for (const auto begin = Clock::now();
+       Clock::now() - begin < kPause && interrupt_requested() == 0;)
+    std::this_thread::sleep_for(std::chrono::milliseconds(kPoll_ms));
+}
+
 }  // namespace
 
 ExitCode launch(const LaunchPlan& plan) {
@@ -288,6 +297,7 @@ ExitCode launch(const LaunchPlan& plan) {
       return failed->ended_with(ExitCode::kWrongInput) ? ExitCode::kWrongInput : ExitCode::kFailed;
     log::warn("{}; restart {} of {}, from the last checkpoint", failed->end_text(), restarts + 1,
               plan.max_restarts);
+    if (plan.nnodes > 1) wait_for_other_machines();
     if (!names_resume(arguments)) arguments.insert(arguments.end(), {"--resume", "auto"});
   }
 }

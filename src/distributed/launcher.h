@@ -19,7 +19,9 @@ struct LaunchPlan {
 
 /// Starts them with torchrun's environment, puts each line they write behind the writer's rank, and
 /// forwards the signals that an InterruptGuard notes. Where one fails the others get some seconds
-/// to notice and say so; then they are ended. They end with this process, however it ends.
+/// to notice and say so; then they are ended. They end with this process, however it ends. A
+/// failure on one machine ends the ranks of all, as they notice it, and each machine's launcher
+/// starts its own again after a pause: all of them want the same max_restarts.
 /// @return kDone where all were done, kRunAgain where they were saved, else what the first to fail
 ///         said
 /// @throws IoError where a process cannot be started

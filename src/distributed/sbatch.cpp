@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "distributed/batch_job.h"
 
 namespace hone::distributed {
@@ -69,14 +70,15 @@ int run_command(const std::string& command, std::string& said) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }
 
-/// The number in sbatch's last line: --parsable writes "JOB" or "JOB;CLUSTER". Warnings come
-/// before.
+/// The number in sbatch's last line: --parsable writes "JOB" or "JOB;CLUSTER". What comes before is
+/// for the user.
 std::string job_of(std::string said) {
   while (!said.empty() && said.back() == '\n') said.pop_back();
-  const std::string last = said.substr(said.rfind('\n') + 1);  // npos + 1 is 0
-  const std::string job = last.substr(0, last.find(';'));
+  const std::size_t begin = said.rfind('\n') + 1;  // npos + 1 is 0
+  const std::string job = said.substr(begin, said.find(';', begin) - begin);
   const bool is_number = !job.empty() && job.find_first_not_of("0123456789") == std::string::npos;
   HONE_CHECK(DistributedError, is_number, "sbatch said `{}`, expected a job's number", said);
+  if (begin > 0) log::info("{}", said.substr(0, begin - 1));
   return job;
 }
 

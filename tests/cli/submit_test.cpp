@@ -43,7 +43,7 @@ TEST(Submit, PrintsTheScriptAndWritesNothingOnADryRun) {
         "#SBATCH --signal=USR1@180", "module load cuda", "optim.learning_rate=2e-4", "--device",
         "cuda", "--resume auto", "scontrol requeue"})
     EXPECT_TRUE(contains(finished.out, line));
-  EXPECT_TRUE(contains(finished.err, "16 ranks × train.gradient_accumulation_steps 4: 64"));
+  EXPECT_TRUE(contains(finished.err, "16 × train.gradient_accumulation_steps 4: 64"));
   EXPECT_FALSE(fs::exists(run.output()));
 }
 
@@ -99,6 +99,7 @@ TEST_F(WithSbatch, KeepsScriptAndConfigBesideTheRunAndSaysHowToFollowIt) {
   const TinyRun run("{method: lora, r: 4}");
   const Finished finished = run_hone(submit(run, {}));
   ASSERT_EQ(finished.exit_code, 0) << finished.err;
+  EXPECT_TRUE(contains(finished.err, "sbatch: a warning"));
   for (const char* part :
        {"job 42", "squeue --job 42", "tail -F ", "-42.log", "hone runs ", "scancel 42", ".sbatch"})
     EXPECT_TRUE(contains(finished.out, part));

@@ -29,18 +29,21 @@ std::vector<std::string> launch(const TinyRun& run, int ranks,
   return command;
 }
 
-std::optional<pid_t> process_of(const fs::path& run_folder, int rank) {
-  const std::string wanted =
-      std::string("\0RANK=", 6) + std::to_string(rank) + std::string(1, '\0');
+std::optional<pid_t> process_of(const fs::path& run_folder, int rank, const std::string& variable) {
+  const std::string nul(1, '\0');
+  const std::string wanted = nul + variable + "=" + std::to_string(rank) + nul;
+  const fs::path program = fs::canonical(hone_binary());
   for (const auto& entry : fs::directory_iterator("/proc")) {
     const std::string name = entry.path().filename().string();
     pid_t pid = 0;
     const auto [last, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
     if (error != std::errc() || last != name.data() + name.size()) continue;
+    std::error_code ignored;  // it may be gone, or not ours to look at
+    if (fs::read_symlink(entry.path() / "exe", ignored) != program) continue;
     const bool is_of_run =
         text_of(entry.path() / "cmdline").find(run_folder.parent_path().string()) !=
         std::string::npos;
-    const std::string environment = std::string(1, '\0') + text_of(entry.path() / "environ");
+    const std::string environment = nul + text_of(entry.path() / "environ");
     if (is_of_run && environment.find(wanted) != std::string::npos) return pid;
   }
   return std::nullopt;

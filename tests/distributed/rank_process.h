@@ -17,7 +17,9 @@ std::vector<std::string> launch(const TinyRun& run, int ranks,
                                 const std::vector<std::string>& options = {});
 
 /// The process that is that rank of a run into this folder, found by what it was started with.
-std::optional<pid_t> process_of(const std::filesystem::path& run_folder, int rank);
+/// @param variable the environment variable that says which rank it is
+std::optional<pid_t> process_of(const std::filesystem::path& run_folder, int rank,
+                                const std::string& variable = "RANK");
 
 /// The training steps in metrics.jsonl, in order.
 std::vector<nlohmann::json> steps_in(const std::filesystem::path& run_folder);
