@@ -204,6 +204,24 @@ TEST(Export, NeedsNoRun) {
   EXPECT_EQ(json::parse(finished.out)["load_back"]["measured_on"], "random tokens");
 }
 
+TEST(Export, MakesOneOfSeveralAdapters) {
+  const ExportedRun one(kLora), other("{method: lora, r: 2, target_modules: [q_proj]}");
+  const fs::path output = one.run.folder / "both";
+  const std::vector<std::string> both = {"--model",   one.base,
+                                         "--adapter", one.run.output() / "adapter",
+                                         "--adapter", other.run.output() / "adapter",
+                                         "--weights", "0.5,2"};
+  std::vector<std::string> command = {"export", "--target",      "vllm", "--output",
+                                      output,   "--combination", "cat"};
+  command.insert(command.end(), both.begin(), both.end());
+  const Finished finished = run_hone(command);
+  ASSERT_EQ(finished.exit_code, 0) << finished.err;
+  EXPECT_EQ(io::read_json(output / "adapter_config.json")["r"], 6);
+  EXPECT_LT(largest_difference(logprobs(one.run.folder, {"--model", one.base, "--adapter", output}),
+                               logprobs(one.run.folder, both)),
+            1e-4);
+}
+
 TEST(Export, TellsWhatManyWouldTake) {
   const ExportedRun run(kLora);
   const auto rows = test::rows_of(
@@ -270,7 +288,7 @@ TEST(Registry, KeepsEachFileOnceAndGivesVersionsBack) {
     return run_hone(arguments);
   };
   ASSERT_EQ(call({"add", run.output(), "--name", "tiny", "--tag", "prod"}).exit_code, 0);
-  // The same content is the same version; another target shares what is the same.
+  // The same content is the same version.
   EXPECT_EQ(test::rows_of(call({"add", run.output(), "--name", "tiny"}))[0]["version"], 1);
   fs::remove_all(run.output());
   ASSERT_EQ(run.export_to("hf", kF32).exit_code, 0);
@@ -281,6 +299,12 @@ TEST(Registry, KeepsEachFileOnceAndGivesVersionsBack) {
   const Finished missing = call({"show", "tiny@live"});
   EXPECT_EQ(missing.exit_code, 2);
   EXPECT_TRUE(contains(missing.err, "@prod"));
+
+  const fs::path store = run.run.folder / "mlruns";
+  EXPECT_EQ(call({"tag", "tiny", "2", "next", "--mlflow", store}).exit_code, 0);
+  EXPECT_TRUE(contains(read_file(store / "models/tiny/meta.yaml"), "\"next\": '2'"));
+  EXPECT_EQ(read_file(store / "models/tiny/aliases/prod"), "1");
+  EXPECT_TRUE(contains(read_file(store / "models/tiny/version-2/meta.yaml"), "version: 2"));
 
   ASSERT_EQ(call({"get", "tiny@next", "--output", again}).exit_code, 0);
   EXPECT_EQ(run_hone({"verify-export", again, "--deep"}).exit_code, 0);
