@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "cli/config_arguments.h"
 #include "cli/model_arguments.h"
+#include "cli/serving.h"
 #include "datasets/preview.h"
 #include "engine/base_model.h"
 #include "engine/run_data.h"
@@ -20,6 +21,7 @@ struct Arguments {
 /// large data, the token cache that the run will use.
 ExitCode run_check(const Arguments& arguments, const Common& common) {
   const engine::RunOptions options = arguments.config.load(common).options;
+  warn_of_serving(options);
   engine::place(common.device, options.train.precision, options.model.dtype);
   const auto [path, spec, text] =
       engine::open_base(options.model, options.data.chat_template, {options.adapter.init_from});

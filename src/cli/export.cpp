@@ -330,10 +330,15 @@ void declare_form(CLI::App& command, Arguments& a) {
   command.add_option("--tokenizer", a.tokenizer,
                      "Folder that the tokenizer is taken from, in the place of the model's own");
   command.add_option("--template", a.chat_template, "Chat template, as data.template");
-  command.add_option("--weights", a.combination.weights, "Of several adapters, one each; 1");
-  command.add_option("--combination", a.combination.type, "How several adapters become one")
-      ->check(CLI::IsMember(adapters::combination_types()))
-      ->capture_default_str();
+  command
+      .add_option("--weights", a.combination.weights,
+                  "How much each of several adapters counts (0.5,0.5)")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  1 ");
+      command.add_option("--combination", a.combination.type, "How several adapters become one")
+          ->check(CLI::IsMember(adapters::combination_types()))
+          ->capture_default_str();
 }
 
 }  // namespace

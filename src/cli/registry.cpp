@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "cli/model_arguments.h"
 #include "cli/verbs.h"
+#include "export/mlflow_models.h"
 #include "report/process.h"
 
 namespace hone::cli {
@@ -14,7 +15,7 @@ using exporting::RegistryVersion;
 using nlohmann::ordered_json;
 
 struct Arguments {
-  std::string folder, source, name, tag, reference, output;
+  std::string folder, source, name, tag, reference, output, mlflow;
   std::int64_t version = 0;
 };
 
@@ -41,12 +42,26 @@ ordered_json row_of(const RegistryModel& model, const RegistryVersion& version) 
           {"files", version.files.size()}};
 }
 
+/// Where --mlflow asks for it.
+void show_in_mlflow(const Arguments& arguments, const Registry& registry) {
+  if (!arguments.mlflow.empty())
+    exporting::write_mlflow_model(arguments.mlflow, registry.model(arguments.name));
+}
+
 ExitCode add(const Arguments& arguments) {
   Registry registry(arguments.folder);
   const std::int64_t version = registry.add(arguments.name, arguments.source, report::utc_now());
   if (!arguments.tag.empty()) registry.tag(arguments.name, version, arguments.tag);
+  show_in_mlflow(arguments, registry);
   const RegistryModel model = registry.model(arguments.name);
   print_row(row_of(model, registry.find(fmt::format("{}:{}", arguments.name, version))));
+  return ExitCode::kDone;
+}
+
+ExitCode tag(const Arguments& arguments) {
+  Registry registry(arguments.folder);
+  registry.tag(arguments.name, arguments.version, arguments.tag);
+  show_in_mlflow(arguments, registry);
   return ExitCode::kDone;
 }
 
@@ -114,14 +129,14 @@ Action declare_registry(CLI::App& command, const Common& common) {
   adding->add_option("--name", a.name, "What it is called there")->required();
   adding->add_option("--tag", a.tag, "A tag that the version gets");
   verb("list", "All versions.", [arguments, &common] { return list(*arguments, common); });
-  CLI::App* tagging =
-      verb("tag", "Give a version a tag; another one that has it loses it.", [arguments] {
-        Registry(arguments->folder).tag(arguments->name, arguments->version, arguments->tag);
-        return ExitCode::kDone;
-      });
+  CLI::App* tagging = verb("tag", "Give a version a tag; another one that has it loses it.",
+                           [arguments] { return tag(*arguments); });
   tagging->add_option("name", a.name, "Of the model")->required();
   tagging->add_option("version", a.version, "Its number")->required();
   tagging->add_option("tag", a.tag, "prod, candidate, …")->required();
+  for (CLI::App* changing : {adding, tagging})
+    changing->add_option("--mlflow", a.mlflow,
+                         "Also write it into this file store of MLflow's, tags as aliases");
   verb("show", "A version's files and where it came from, as JSON.",
        [arguments] { return show(*arguments); })
       ->add_option("reference", a.reference, which)

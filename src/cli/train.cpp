@@ -3,6 +3,7 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "cli/config_arguments.h"
+#include "cli/serving.h"
 #include "cli/verbs.h"
 #include "distributed/place.h"
 #include "engine/device.h"
@@ -71,6 +72,7 @@ Action declare_train(CLI::App& command, const Common& common) {
     const distributed::Place place = distributed::find_place();
     // What happens is told once; warnings and errors are each rank's own.
     if (place.rank > 0 && log::level() == log::Level::kNormal) log::set_level(log::Level::kQuiet);
+    if (place.rank == 0) warn_of_serving(options);
     const engine::Placement placement = engine::place(device_of(common.device, place),
                                                       options.train.precision, options.model.dtype);
     return run_trainer(config, placement, {!arguments->resume.empty(), arguments->resume});

@@ -293,6 +293,7 @@ const Table<RunOptions>& RunOptions::table() {
        section(&RunOptions::guard),
        section(&RunOptions::distributed),
        section(&RunOptions::report),
+       section(&RunOptions::export_),
        section(&RunOptions::qat),
        check<RunOptions>("A rollback has a checkpoint to go back to.", check_rollback),
        check<RunOptions>("What evaluations decide has evaluations during the run.",

@@ -14,6 +14,7 @@
 #include "engine/preference_options.h"
 #include "engine/qat_options.h"
 #include "eval/options.h"
+#include "export/options.h"
 #include "model/rope_options.h"
 #include "optim/options.h"
 #include "report/options.h"
@@ -80,6 +81,7 @@ struct RunOptions {
   GuardOptions guard;
   distributed::DistributedOptions distributed;
   report::ReportOptions report;
+  exporting::ServingOptions export_;  // `export` is a keyword
 
   static const config::Table<RunOptions>& table();
 };

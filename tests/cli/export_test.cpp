@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <fstream>
 #include <set>
 
@@ -203,6 +204,24 @@ TEST(Export, NeedsNoRun) {
   EXPECT_EQ(json::parse(finished.out)["load_back"]["measured_on"], "random tokens");
 }
 
+TEST(Export, MakesOneOfSeveralAdapters) {
+  const ExportedRun one(kLora), other("{method: lora, r: 2, target_modules: [q_proj]}");
+  const fs::path output = one.run.folder / "both";
+  const std::vector<std::string> both = {"--model",   one.base,
+                                         "--adapter", one.run.output() / "adapter",
+                                         "--adapter", other.run.output() / "adapter",
+                                         "--weights", "0.5,2"};
+  std::vector<std::string> command = {"export", "--target",      "vllm", "--output",
+                                      output,   "--combination", "cat"};
+  command.insert(command.end(), both.begin(), both.end());
+  const Finished finished = run_hone(command);
+  ASSERT_EQ(finished.exit_code, 0) << finished.err;
+  EXPECT_EQ(io::read_json(output / "adapter_config.json")["r"], 6);
+  EXPECT_LT(largest_difference(logprobs(one.run.folder, {"--model", one.base, "--adapter", output}),
+                               logprobs(one.run.folder, both)),
+            1e-4);
+}
+
 TEST(Export, TellsWhatManyWouldTake) {
   const ExportedRun run(kLora);
   const auto rows = test::rows_of(
@@ -234,6 +253,69 @@ TEST(Export, SaysWhereItCameFromAndWhatWasMeasured) {
   EXPECT_EQ(json::parse(lineage.out)["lineage"]["made_by"], "export");
 }
 
+void flip_a_byte(const fs::path& file) {
+  std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+  stream.seekg(-3, std::ios::end);
+  const char byte = char(stream.get() ^ 1);
+  stream.seekp(-3, std::ios::end);
+  stream.put(byte);
+}
+
+TEST(ServeTarget, WarnsBeforeTheRunOfWhatTheServerCannotServe) {
+  const test::TinyRun run("{method: lora, r: 4, use_dora: true, modules_to_save: [lm_head]}");
+  for (const char* verb : {"check", "train"}) {
+    std::vector<std::string> command = {verb, run.config, "export.serve_target=vllm",
+                                        "train.max_steps=1"};
+    const Finished warned = run_hone(command);
+    EXPECT_EQ(warned.exit_code, 0) << warned.err;
+    for (const char* part : {"export.serve_target", "adapter.use_dora", "adapter.modules_to_save",
+                             "hone export --merge"})
+      EXPECT_TRUE(contains(warned.err, part)) << verb;
+  }
+  const Finished fine = run_hone({"check", run.config, "export.serve_target=hf"});
+  EXPECT_FALSE(contains(fine.err, "export.serve_target"));
+  const Finished unknown = run_hone({"check", run.config, "export.serve_target=vlm"});
+  EXPECT_EQ(unknown.exit_code, 2);
+}
+
+TEST(Registry, KeepsEachFileOnceAndGivesVersionsBack) {
+  const ExportedRun run(kLora);
+  ASSERT_EQ(run.export_to("peft").exit_code, 0);
+  const fs::path registry = run.run.folder / "registry", again = run.run.folder / "again";
+  const auto call = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "registry");
+    arguments.insert(arguments.end(), {"--registry", registry});
+    return run_hone(arguments);
+  };
+  ASSERT_EQ(call({"add", run.output(), "--name", "tiny", "--tag", "prod"}).exit_code, 0);
+  // The same content is the same version.
+  EXPECT_EQ(test::rows_of(call({"add", run.output(), "--name", "tiny"}))[0]["version"], 1);
+  fs::remove_all(run.output());
+  ASSERT_EQ(run.export_to("hf", kF32).exit_code, 0);
+  EXPECT_EQ(test::rows_of(call({"add", run.output(), "--name", "tiny"}))[0]["version"], 2);
+  EXPECT_EQ(call({"tag", "tiny", "2", "next"}).exit_code, 0);
+  EXPECT_EQ(test::rows_of(call({"show", "tiny@prod"}))[0]["version"], 1);
+  EXPECT_EQ(test::rows_of(call({"show", "tiny"}))[0]["tags"], json({"next"}));
+  const Finished missing = call({"show", "tiny@live"});
+  EXPECT_EQ(missing.exit_code, 2);
+  EXPECT_TRUE(contains(missing.err, "@prod"));
+
+  const fs::path store = run.run.folder / "mlruns";
+  EXPECT_EQ(call({"tag", "tiny", "2", "next", "--mlflow", store}).exit_code, 0);
+  EXPECT_TRUE(contains(read_file(store / "models/tiny/meta.yaml"), "\"next\": '2'"));
+  EXPECT_EQ(read_file(store / "models/tiny/aliases/prod"), "1");
+  EXPECT_TRUE(contains(read_file(store / "models/tiny/version-2/meta.yaml"), "version: 2"));
+
+  ASSERT_EQ(call({"get", "tiny@next", "--output", again}).exit_code, 0);
+  EXPECT_EQ(run_hone({"verify-export", again, "--deep"}).exit_code, 0);
+  flip_a_byte(*std::find_if(fs::recursive_directory_iterator(registry / "objects"), {},
+                            [](const auto& entry) { return entry.is_regular_file(); }));
+  fs::remove_all(again);
+  const int both = call({"get", "tiny:1", "--output", again}).exit_code +
+                   call({"get", "tiny:2", "--output", run.run.folder / "other"}).exit_code;
+  EXPECT_GE(both, 1) << "a damaged object was given out";
+}
+
 /// An export of a model that turns text into tokens.
 struct TextExport {
   test::TempFolder folder;
@@ -262,14 +344,6 @@ struct TextExport {
     return {};
   }
 };
-
-void flip_a_byte(const fs::path& file) {
-  std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
-  stream.seekg(-3, std::ios::end);
-  const char byte = char(stream.get() ^ 1);
-  stream.seekp(-3, std::ios::end);
-  stream.put(byte);
-}
 
 TEST(VerifyExport, FindsNothingWhereNothingIsWrong) {
   const TextExport made;

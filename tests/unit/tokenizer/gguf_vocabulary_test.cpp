@@ -11,6 +11,7 @@
 #include "support/support.h"
 #include "tokenizer/byte_level.h"
 #include "tokenizer/gguf_pre_tokenizers.h"
+#include "tokenizer/gguf_to_json.h"
 #include "tokenizer/sentencepiece_spec.h"
 #include "tokenizer/tokenizer.h"
 
@@ -162,6 +163,28 @@ TEST(GgufVocabulary, EveryPreTokenizerNameLoadsAndLosesNothing) {
         << name;
   }
   EXPECT_GE(count, 90);
+}
+
+TEST(GgufVocabulary, IsWrittenAsAFolderThatReadsTheSame) {
+  const json texts = read_rows(test::fixture("tokenizers/components/cases.jsonl"))[0]["texts"];
+  for (const char* pre : {"gpt-2", "smollm", "llama-bpe", "qwen2"}) {
+    const test::TempFolder folder;
+    const auto gguf = folder.write("model.gguf", byte_level_gguf(pre).content());
+    write_gguf_tokenizer(gguf, folder.path());
+    const Tokenizer before = Tokenizer::load(gguf), after = Tokenizer::load(folder.path());
+    EXPECT_EQ(after.vocab_size(), before.vocab_size());
+    EXPECT_EQ(after.special().bos_id, before.special().bos_id);
+    for (const std::string text : texts)
+      for (const bool special : {false, true})
+        EXPECT_EQ(after.encode(text + "<bos>", {.add_special_tokens = special}).ids,
+                  before.encode(text + "<bos>", {.add_special_tokens = special}).ids)
+            << pre << json(text);
+  }
+  const test::TempFolder folder;
+  const auto llama = folder.write("llama.gguf", sentencepiece_gguf("llama", "llama").content());
+  EXPECT_TRUE(test::contains(
+      test::message_of<DataError>([&] { write_gguf_tokenizer(llama, folder.path()); }),
+      "--tokenizer"));
 }
 
 // Bytes, and pairs that become one token where no pattern cuts between them.
