@@ -25,6 +25,8 @@ class StepFeed {
 
     /// Whether this rank computes the micro-batch of that index.
     bool is_own(std::size_t i) const { return ranks.empty() || ranks[i] == rank; }
+    /// The last one that it computes; their number where there is none.
+    std::size_t last_own() const;
   };
 
   /// @param steps those that will be asked for; nothing is read beyond
