@@ -7,10 +7,14 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
+#include <atomic>
 #include <cstdlib>
+#include <future>
+#include <utility>
 
 #include "base/error.h"
 #include "distributed/heartbeat.h"
+#include "distributed/nccl.h"
 
 namespace hone::distributed {
 namespace {
@@ -27,12 +31,24 @@ constexpr auto kSilenceOfABroken = 1500ms;
 constexpr auto kInquiry = 3s;
 /// How often a wait looks at the heartbeats.
 constexpr auto kSlice = 500ms;
+/// How often it asks a GPU.
+constexpr auto kPoll = 50us;
+/// What NCCL gets at most to end what its kernels wait for.
+constexpr auto kAbort = 2s;
 
-/// A collective that is under way.
+/// A collective, for messages.
 struct Call {
   const char* collective;
-  std::string_view what;
+  std::string what;
   Patience patience;
+};
+
+/// One that is under way.
+struct Underway {
+  Call call;
+  Tensor tensor;     ///< the caller's
+  Tensor exchanged;  ///< it, or a copy of it where the backend can take that
+  WorkPointer work;
 };
 
 /// LibTorch's and Gloo's messages, without what only their authors need.
@@ -60,16 +76,31 @@ std::string key_of(int rank) { return fmt::format("beat/{}", rank); }
 struct Group::Link {
   Place place;
   DistributedOptions options;
+  torch::Device device = torch::kCPU;
   c10::intrusive_ptr<c10d::Store> store;
-  c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo;
+  c10::intrusive_ptr<c10d::Backend> gloo;
+  c10::intrusive_ptr<c10d::Backend> nccl;  ///< null: tensors of a GPU go through the host
   std::optional<Heartbeat> heartbeat;
-  bool in_first_step = true;
-  bool has_failed = false;
+  std::atomic<std::int64_t> step = 0;  ///< 0: before the first one
+  std::atomic<bool> in_first_step = true, has_failed = false, is_given_up = false;
 
   ~Link() {
     heartbeat.reset();
-    // Its threads wait in a collective that nobody will end, and its destructor for them.
-    if (has_failed) gloo.release();
+    if (!has_failed) return;
+    // Their threads wait in a collective that nobody will end, and their destructors for them.
+    gloo.release();
+    nccl.release();
+  }
+
+  /// Who carries a tensor from rank to rank.
+  c10d::Backend& backend_for(const Tensor& tensor) const {
+    return tensor.is_cuda() && nccl ? *nccl : *gloo;
+  }
+
+  /// The tensor, or a copy of it as its backend takes it.
+  Tensor exchangeable(const Tensor& tensor) const {
+    const bool goes_as_it_is = tensor.is_cpu() || nccl;
+    return (goes_as_it_is ? tensor : tensor.to(torch::kCPU)).contiguous();
   }
 
   void connect() {
@@ -89,6 +120,12 @@ struct Group::Link {
     gloo =
         c10::make_intrusive<c10d::ProcessGroupGloo>(store, place.rank, place.world, gloo_options);
     heartbeat.emplace(place.rank, place.world, board());
+    if (device.is_cuda() && options.backend != "gloo")
+      nccl = open_nccl({.store = c10::make_intrusive<c10d::PrefixStore>("nccl", store),
+                        .rank = place.rank,
+                        .world = place.world,
+                        .device = device,
+                        .timeout = limit + 60s});
   }
 
   Board board() const {
@@ -108,12 +145,30 @@ struct Group::Link {
     return std::chrono::seconds(is_long ? options.first_step_timeout_s : options.timeout_s);
   }
 
+  /// Ends the kernels that wait for ranks which will not come: the process could not end before.
+  void abort_nccl() {
+    if (!nccl) return;
+    auto aborted = std::make_shared<std::promise<void>>();
+    const std::future<void> is_aborted = aborted->get_future();
+    std::thread([own = nccl, aborted] {
+      try {
+        own->abort();
+      } catch (const std::exception&) {
+        // What ends the process says more.
+      }
+      aborted->set_value();
+    }).detach();
+    is_aborted.wait_for(kAbort);
+  }
+
   [[noreturn]] void fail(const Call& call, const std::string& reason) {
-    has_failed = true;
+    if (!has_failed.exchange(true)) abort_nccl();
+    const std::int64_t now = step;
     throw DistributedError(fmt::format(
-        "rank {} of {}: {} of {}: {}. What the last checkpoint holds is good; run it again with "
+        "rank {} of {}: {}{} of {}: {}. What the last checkpoint holds is good; run it again with "
         "--resume auto",
-        place.rank, place.world, call.collective, call.what, reason));
+        place.rank, place.world, now > 0 ? fmt::format("step {}: ", now) : "", call.collective,
+        call.what, reason));
   }
 
   /// A connection has broken: says whose.
@@ -128,20 +183,37 @@ struct Group::Link {
   }
 
   /// Waits for a while. @return whether it is over
-  bool is_over(c10d::Work& work, const Call& call) {
+  bool is_over(const Underway& underway) {
+    c10d::Work& work = *underway.work;
+    if (underway.exchanged.is_cuda()) return is_over_on_device(work, underway.call);
     try {
       return work.wait(kSlice);
     } catch (const std::exception& error) {
       if (!work.isCompleted()) return false;  // the while is over
       if (work.isSuccess()) return true;
+      fail_of_broken(underway.call, error);
+    }
+  }
+
+  /// NCCL's own wait is one of the device's queue: the host would go on, and hang at its next look.
+  bool is_over_on_device(c10d::Work& work, const Call& call) {
+    try {
+      for (const auto begin = Clock::now(); !work.isCompleted(); std::this_thread::sleep_for(kPoll))
+        if (Clock::now() - begin > kSlice) return false;
+      if (const std::exception_ptr error = work.exception()) std::rethrow_exception(error);
+      work.synchronize();
+      return true;
+    } catch (const std::exception& error) {
       fail_of_broken(call, error);
     }
   }
 
-  void finish(c10d::Work& work, const Call& call) {
+  void finish(const Underway& underway) {
+    const Call& call = underway.call;
     const auto begin = Clock::now();
     const std::chrono::seconds limit = limit_of(call);
-    while (!is_over(work, call)) {
+    while (!is_over(underway)) {
+      if (is_given_up) fail(call, "this rank cannot go on; its other message says why");
       // Who has left may have left because of one that is dead: that is the one to name.
       if (const auto missing = heartbeat->missing(kSilence))
         fail(call, heartbeat->missing(kSilenceOfABroken).value_or(*missing));
@@ -152,36 +224,47 @@ struct Group::Link {
                              "long",
                              limit.count()));
     }
+    const torch::NoGradGuard no_grad;
+    if (!underway.exchanged.is_same(underway.tensor))
+      Tensor(underway.tensor).copy_(underway.exchanged);
   }
 
-  /// Runs a collective on the host's copy of a tensor; of one that is there, on itself.
-  /// @param begin gives the work
-  template <class Begin>
-  void run(const Tensor& tensor, const Call& call, Begin&& begin) {
+  /// Begins a collective on a tensor, or on a copy of it that finish() copies back.
+  /// @param start gives the work
+  template <class Start>
+  Underway begin(const Tensor& tensor, Call call, Start&& start) {
     const torch::NoGradGuard no_grad;
-    const bool is_here = tensor.is_cpu() && tensor.is_contiguous();
-    std::vector<Tensor> on_host = {is_here ? tensor : tensor.to(torch::kCPU).contiguous()};
-    WorkPointer work;
+    Underway underway = {std::move(call), tensor, exchangeable(tensor), nullptr};
+    std::vector<Tensor> tensors = {underway.exchanged};
     try {
-      work = begin(on_host);
+      underway.work = start(backend_for(underway.exchanged), tensors);
     } catch (const std::exception& error) {
-      fail_of_broken(call, error);
+      fail_of_broken(underway.call, error);
     }
-    finish(*work, call);
-    if (!is_here) Tensor(tensor).copy_(on_host.front());
+    return underway;
   }
 };
+
+struct Group::Pending::State {
+  std::shared_ptr<Link> link;
+  Underway underway;
+};
+
+void Group::Pending::wait() {
+  if (const auto state = std::exchange(state_, nullptr)) state->link->finish(state->underway);
+}
 
 Group::Group(int rank, int world, std::shared_ptr<Link> link)
     : rank_(rank), world_(world), link_(std::move(link)) {}
 
-Group Group::join(const Place& place, const DistributedOptions& options) {
+Group Group::join(const Place& place, const DistributedOptions& options, torch::Device device) {
   if (place.world == 1) return {};
   // c10d warns of every connection that its peers close; what matters of it is told here.
   if (std::getenv("TORCH_CPP_LOG_LEVEL") == nullptr) FLAGS_caffe2_log_level = 2;
   auto link = std::make_shared<Link>();
   link->place = place;
   link->options = options;
+  link->device = device;
   try {
     link->connect();
   } catch (const std::exception& error) {
@@ -195,32 +278,65 @@ Group Group::join(const Place& place, const DistributedOptions& options) {
   return {place.rank, place.world, std::move(link)};
 }
 
+torch::Dtype Group::reduce_dtype() const {
+  const bool is_half = link_ && link_->options.reduce_dtype == "bf16";
+  return is_half ? torch::kBFloat16 : torch::kFloat32;
+}
+
+Group::Pending Group::all_reduce_async(Tensor tensor, std::string_view what,
+                                       Patience patience) const {
+  Pending pending;
+  if (is_alone()) return pending;
+  const auto start = [](c10d::Backend& backend, std::vector<Tensor>& tensors) {
+    return backend.allreduce(tensors);
+  };
+  pending.state_ = std::make_shared<Pending::State>(Pending::State{
+      link_, link_->begin(tensor, {"all-reduce", std::string(what), patience}, start)});
+  return pending;
+}
+
 void Group::all_reduce(Tensor tensor, std::string_view what, Patience patience) const {
-  if (is_alone()) return;
-  link_->run(tensor, {"all-reduce", what, patience},
-             [&](std::vector<Tensor>& tensors) { return link_->gloo->allreduce(tensors); });
+  all_reduce_async(std::move(tensor), what, patience).wait();
 }
 
 void Group::broadcast(Tensor tensor, int root, std::string_view what, Patience patience) const {
   if (is_alone()) return;
   c10d::BroadcastOptions options;
   options.rootRank = root;
-  link_->run(tensor, {"broadcast", what, patience}, [&](std::vector<Tensor>& tensors) {
-    return link_->gloo->broadcast(tensors, options);
-  });
+  const auto start = [&](c10d::Backend& backend, std::vector<Tensor>& tensors) {
+    return backend.broadcast(tensors, options);
+  };
+  link_->finish(link_->begin(tensor, {"broadcast", std::string(what), patience}, start));
 }
 
 std::vector<Tensor> Group::all_gather(const Tensor& tensor, std::string_view what,
                                       Patience patience) const {
   if (is_alone()) return {tensor};
-  const Tensor own = tensor.to(torch::kCPU).contiguous();
+  const Tensor own = link_->exchangeable(tensor);
   std::vector<std::vector<Tensor>> outputs(1);
   for (int rank = 0; rank < world_; ++rank) outputs[0].push_back(torch::empty_like(own));
-  link_->run(own, {"all-gather", what, patience}, [&](std::vector<Tensor>& tensors) {
-    return link_->gloo->allgather(outputs, tensors);
-  });
+  const auto start = [&](c10d::Backend& backend, std::vector<Tensor>& tensors) {
+    return backend.allgather(outputs, tensors);
+  };
+  link_->finish(link_->begin(own, {"all-gather", std::string(what), patience}, start));
   for (Tensor& output : outputs[0]) output = output.to(tensor.device());
   return std::move(outputs[0]);
+}
+
+Tensor Group::all_to_all(const Tensor& tensor, std::string_view what, Patience patience) const {
+  if (is_alone()) return tensor.view({1, -1});
+  HONE_ASSERT(tensor.numel() % world_ == 0, "{} numbers for {} ranks", tensor.numel(), world_);
+  const Tensor own = link_->exchangeable(tensor.view({world_, -1}));
+  // As bytes: Gloo knows few types, and nothing is computed here.
+  const Tensor received = torch::empty_like(own);
+  Tensor bytes = received.view(torch::kUInt8);
+  const auto start = [&](c10d::Backend& backend, std::vector<Tensor>& tensors) {
+    std::vector<std::int64_t> even;  // none: parts of one size
+    return backend.alltoall_base(bytes, tensors[0], even, even);
+  };
+  link_->finish(
+      link_->begin(own.view(torch::kUInt8), {"all-to-all", std::string(what), patience}, start));
+  return received.to(tensor.device());
 }
 
 void Group::barrier(std::string_view what, Patience patience) const {
@@ -228,8 +344,16 @@ void Group::barrier(std::string_view what, Patience patience) const {
   all_reduce(torch::zeros({1}, torch::kInt32), what, patience);
 }
 
+void Group::begin_step(std::int64_t step) const {
+  if (link_) link_->step = step;
+}
+
 void Group::end_first_step() const {
   if (link_) link_->in_first_step = false;
+}
+
+void Group::give_up() const {
+  if (link_) link_->is_given_up = true;
 }
 
 void Group::close() {
@@ -237,6 +361,7 @@ void Group::close() {
   barrier("the end of the run", Patience::kPhase);
   link_->heartbeat->stop();
   barrier("the parting");  // rank 0 takes what the heartbeats are told to with it
+  if (link_->nccl) link_->nccl->shutdown();
   link_ = nullptr;
   world_ = 1;
 }

@@ -12,6 +12,10 @@ struct DistributedOptions {
   std::string strategy;
   std::int64_t timeout_s;
   std::int64_t first_step_timeout_s;
+  std::string backend;
+  std::string reduce_dtype;
+  double bucket_mb;
+  std::string balance;
 
   static const config::Table<DistributedOptions>& table();
 };

@@ -98,7 +98,7 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
           .lineage = lineage_of_run(options, placement, base.text, std::move(data.inputs)),
           .qat = std::move(qat),
           // Last of all: nobody waits here for one who still reads data or weights.
-          .group = distributed::Group::join(place, options.distributed)};
+          .group = distributed::Group::join(place, options.distributed, placement.device)};
 }
 
 nlohmann::json Session::identity() const {
