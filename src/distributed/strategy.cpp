@@ -23,8 +23,9 @@ void sum_gradients(const Group& group, std::span<const Tensor> parameters) {
 constexpr Strategy kStrategies[] = {
     {"ddp",
      "each holds the whole model and computes its share of a step's micro-batches; the gradients "
-     "are summed over all once a step",
-     sum_gradients},
+     "are summed over all once a step: an adapter's at its end, the model's own while its last "
+     "backward pass goes on",
+     sum_gradients, /*overlaps=*/true},
 };
 
 }  // namespace
