@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -13,5 +14,13 @@ namespace hone::datasets {
 /// @source Graham, "Bounds on multiprocessing timing anomalies" (1969): the longest first, each to
 ///         the rank that has least so far
 std::vector<int> deal(const std::vector<std::int64_t>& tokens, int world);
+
+/// Shares rows out to micro-batches of about as many tokens each: the longest first, each to the
+/// one that has least so far, ties to the first.
+/// @param tokens of each row, at least 1
+/// @param count of micro-batches, at most as many as rows
+/// @return places of each one's rows, ascending; those with an earlier first row come first
+std::vector<std::vector<std::size_t>> share_out(const std::vector<std::int64_t>& tokens,
+                                                std::size_t count);
 
 }  // namespace hone::datasets

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "datasets/deal.h"
 
 namespace hone::datasets {
 namespace {
@@ -63,6 +64,29 @@ std::vector<std::int64_t> Sampler::micro_batch(std::int64_t epoch, std::int64_t 
   return rows_of_batch;
 }
 
+std::vector<std::vector<std::int64_t>> Sampler::micro_batches(std::int64_t epoch,
+                                                              std::int64_t begin) const {
+  const std::int64_t end =
+      std::min(begin + options_.gradient_accumulation_steps, micro_batches_per_epoch(epoch));
+  std::vector<std::vector<std::int64_t>> cut;
+  for (std::int64_t i = begin; i < end; ++i) cut.push_back(micro_batch(epoch, i));
+  return options_.balance && options_.tokens_per_batch <= 0 ? balanced(cut) : cut;
+}
+
+std::vector<std::vector<std::int64_t>> Sampler::balanced(
+    const std::vector<std::vector<std::int64_t>>& cut) const {
+  std::vector<std::int64_t> rows, tokens;
+  for (const std::vector<std::int64_t>& batch : cut)
+    rows.insert(rows.end(), batch.begin(), batch.end());
+  for (const std::int64_t row : rows) tokens.push_back(tokens_of(row));
+  std::vector<std::vector<std::int64_t>> shared;
+  for (const std::vector<std::size_t>& share : share_out(tokens, cut.size())) {
+    shared.emplace_back();
+    for (const std::size_t place : share) shared.back().push_back(rows[place]);
+  }
+  return shared;
+}
+
 std::int64_t Sampler::steps_per_epoch(std::int64_t epoch) const {
   HONE_ASSERT(epoch >= 0, "epoch {}", epoch);
   return ceil_divide(micro_batches_per_epoch(epoch), options_.gradient_accumulation_steps);
@@ -96,15 +120,17 @@ Sampler::Step Sampler::step(std::int64_t index) const {
   const std::int64_t end = std::min(begin + options_.gradient_accumulation_steps, count);
   Step step;
   step.epoch = static_cast<double>(epoch) + static_cast<double>(end) / static_cast<double>(count);
-  for (std::int64_t i = begin; i < end; ++i) step.micro_batches.push_back(micro_batch(epoch, i));
+  step.micro_batches = micro_batches(epoch, begin);
   return step;
 }
 
 Sampler::Extremes Sampler::extremes(std::int64_t steps) const {
   Extremes found;
+  std::int64_t rows = 0;
   const auto look_at = [&](std::vector<std::int64_t> batch, bool of_first_step) {
+    rows += std::ssize(batch);
     std::int64_t tokens = 0;
-    for (const std::int64_t row : batch) tokens += lengths_[static_cast<std::size_t>(row)];
+    for (const std::int64_t row : batch) tokens += tokens_of(row);
     if (of_first_step) found.longest_of_first_step = std::max(found.longest_of_first_step, tokens);
     if (found.shortest.empty() || tokens < found.shortest_tokens) {
       found.shortest_tokens = tokens;
@@ -115,14 +141,11 @@ Sampler::Extremes Sampler::extremes(std::int64_t steps) const {
     found.longest = std::move(batch);
   };
   const std::int64_t accumulation = options_.gradient_accumulation_steps;
-  std::int64_t rows = 0;
   for (std::int64_t epoch = 0; steps > 0 && rows < kMostRows; ++epoch) {
     const std::int64_t count = std::min(micro_batches_per_epoch(epoch), steps * accumulation);
-    for (std::int64_t i = 0; i < count && rows < kMostRows; ++i) {
-      std::vector<std::int64_t> batch = micro_batch(epoch, i);
-      rows += std::ssize(batch);
-      look_at(std::move(batch), epoch == 0 && i < accumulation);
-    }
+    for (std::int64_t i = 0; i < count && rows < kMostRows; i += accumulation)
+      for (std::vector<std::int64_t>& batch : micro_batches(epoch, i))
+        if (rows < kMostRows) look_at(std::move(batch), epoch == 0 && i == 0);
     steps -= steps_per_epoch(epoch);
   }
   return found;

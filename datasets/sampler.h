@@ -14,6 +14,9 @@ struct SamplerOptions {
   /// order, while they fit. A single row with more tokens is a micro-batch by itself.
   std::int64_t tokens_per_batch = 0;
   std::int64_t gradient_accumulation_steps = 1;  ///< micro-batches of one optimizer step
+  /// Without a token budget: the rows of a step are shared out to its micro-batches by their tokens
+  /// (see share_out()), so that rows_per_batch is what these have in the mean.
+  bool balance = false;
 };
 
 /// Which rows each optimizer step trains on: a pure function of the options, the rows' lengths,
@@ -62,6 +65,12 @@ class Sampler {
   std::int64_t micro_batches_per_epoch(std::int64_t epoch) const;
   const std::vector<std::int64_t>& token_borders(std::int64_t epoch) const;
   std::vector<std::int64_t> micro_batch(std::int64_t epoch, std::int64_t index) const;
+  /// Of the step that begins with the epoch's micro-batch `begin`.
+  std::vector<std::vector<std::int64_t>> micro_batches(std::int64_t epoch,
+                                                       std::int64_t begin) const;
+  std::vector<std::vector<std::int64_t>> balanced(
+      const std::vector<std::vector<std::int64_t>>& cut) const;
+  std::int64_t tokens_of(std::int64_t row) const { return lengths_[std::size_t(row)]; }
 
   std::vector<std::int64_t> lengths_;
   RowOrder order_;

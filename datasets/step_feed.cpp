@@ -9,6 +9,12 @@
 
 namespace hone::datasets {
 
+std::size_t StepFeed::Step::last_own() const {
+  for (std::size_t i = micro_batches.size(); i > 0; --i)
+    if (is_own(i - 1)) return i - 1;
+  return micro_batches.size();
+}
+
 StepFeed::StepFeed(Dataset data, Sampler sampler, std::int64_t steps, int rank, int world)
     : source_(
           std::make_shared<const Source>(Source{std::move(data), std::move(sampler), rank, world})),

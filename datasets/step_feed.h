@@ -27,6 +27,8 @@ class StepFeed {
     bool is_own(std::size_t i) const { return ranks.empty() || ranks[i] == rank; }
     /// How many micro-batches fewer than another rank this one computes.
     std::size_t passes_left() const;
+    /// The last one that it computes; their number where there is none.
+    std::size_t last_own() const;
   };
 
   /// @param steps those that will be asked for; nothing is read beyond

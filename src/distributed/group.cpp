@@ -7,10 +7,14 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
+#include <atomic>
 #include <cstdlib>
+#include <future>
+#include <utility>
 
 #include "base/error.h"
 #include "distributed/heartbeat.h"
+#include "distributed/nccl.h"
 #include "distributed/network.h"
 
 namespace hone::distributed {
@@ -28,12 +32,24 @@ constexpr auto kSilenceOfABroken = 1500ms;
 constexpr auto kInquiry = 3s;
 /// How often a wait looks at the heartbeats.
 constexpr auto kSlice = 500ms;
+/// How often it asks a GPU.
+constexpr auto kPoll = 50us;
+/// What NCCL gets at most to end what its kernels wait for.
+constexpr auto kAbort = 2s;
 
-/// A collective that is under way.
+/// A collective, for messages.
 struct Call {
   const char* collective;
-  std::string_view what;
+  std::string what;
   Patience patience;
+};
+
+/// One that is under way.
+struct Underway {
+  Call call;
+  Tensor tensor;     ///< the caller's
+  Tensor exchanged;  ///< it, or a copy of it where the backend can take that
+  WorkPointer work;
 };
 
 /// LibTorch's and Gloo's messages, without what only their authors need.
@@ -57,28 +73,51 @@ std::string key_of(int rank) { return fmt::format("beat/{}", rank); }
 struct Group::Link {
   Place place;
   DistributedOptions options;
-  std::shared_ptr<Link> whole;  // of a part of a group, the link that it is a part of
+  torch::Device device = torch::kCPU;
+  std::shared_ptr<Link> whole = nullptr;  ///< of a part of a group: what it is a part of
   c10::intrusive_ptr<c10d::Store> store;
-  c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo;
+  c10::intrusive_ptr<c10d::Backend> gloo;
+  c10::intrusive_ptr<c10d::Backend> nccl;  ///< null: tensors of a GPU go through the host
   std::optional<Heartbeat> heartbeat;
-  bool in_first_step = true;
-  bool has_failed = false;
+  std::atomic<std::int64_t> step = 0;  ///< 0: before the first one
+  std::atomic<bool> in_first_step = true, has_failed = false, is_given_up = false;
 
   ~Link() {
     heartbeat.reset();
-    // Its threads wait in a collective that nobody will end, and its destructor for them.
-    if (has_failed || root().has_failed) gloo.release();
+    if (!has_failed && !root().has_failed) return;
+    // Their threads wait in a collective that nobody will end, and their destructors for them.
+    gloo.release();
+    nccl.release();
   }
 
   Link& root() { return whole ? *whole : *this; }
   const Link& root() const { return whole ? *whole : *this; }
 
-  void open_gloo(int rank, int world) {
-    // Gloo's own limit comes after ours.
+  bool goes_by_nccl(const Tensor& tensor) const { return tensor.is_cuda() && nccl; }
+  /// Who carries a tensor from rank to rank.
+  c10d::Backend& backend_for(const Tensor& tensor) const {
+    return goes_by_nccl(tensor) ? *nccl : *gloo;
+  }
+
+  /// The tensor, or a copy of it as its backend takes it.
+  Tensor exchangeable(const Tensor& tensor) const {
+    const bool goes_as_it_is = tensor.is_cpu() || nccl;
+    return (goes_as_it_is ? tensor : tensor.to(torch::kCPU)).contiguous();
+  }
+
+  /// Opens what carries tensors between `world` ranks, which meet through `store`.
+  void open_backends(int rank, int world) {
+    // Their own limits come after ours.
     const auto limit = std::chrono::seconds(options.first_step_timeout_s) + 60s;
     auto gloo_options = c10d::ProcessGroupGloo::Options::create(limit);
     gloo_options->devices.push_back(make_device(place));
     gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, world, gloo_options);
+    if (device.is_cuda() && options.backend != "gloo")
+      nccl = open_nccl({.store = c10::make_intrusive<c10d::PrefixStore>("nccl", store),
+                        .rank = rank,
+                        .world = world,
+                        .device = device,
+                        .timeout = limit});
   }
 
   void connect() {
@@ -93,7 +132,7 @@ struct Group::Link {
     store = c10::make_intrusive<c10d::TCPStore>(place.master_addr, store_options);
     if (is_there) store = c10::make_intrusive<c10d::PrefixStore>(place.store_prefix, store);
     store->set(key_of(place.rank), "0");
-    open_gloo(place.rank, place.world);
+    open_backends(place.rank, place.world);
     heartbeat.emplace(place.rank, place.world, board());
   }
 
@@ -114,12 +153,32 @@ struct Group::Link {
     return std::chrono::seconds(is_long ? options.first_step_timeout_s : options.timeout_s);
   }
 
+  /// Ends the kernels that wait for ranks which will not come: the process could not end before.
+  void abort_nccl() {
+    if (!nccl) return;
+    auto aborted = std::make_shared<std::promise<void>>();
+    const std::future<void> is_aborted = aborted->get_future();
+    std::thread([own = nccl, aborted] {
+      try {
+        own->abort();
+      } catch (const std::exception&) {
+        // What ends the process says more.
+      }
+      aborted->set_value();
+    }).detach();
+    is_aborted.wait_for(kAbort);
+  }
+
   [[noreturn]] void fail(const Call& call, const std::string& reason) {
-    has_failed = root().has_failed = true;
+    const bool is_first = !has_failed.exchange(true);
+    root().has_failed = true;
+    if (is_first) abort_nccl();
+    const std::int64_t now = root().step;
     throw DistributedError(fmt::format(
-        "rank {} of {}: {} of {}: {}. What the last checkpoint holds is good; run it again with "
+        "rank {} of {}: {}{} of {}: {}. What the last checkpoint holds is good; run it again with "
         "--resume auto",
-        place.rank, place.world, call.collective, call.what, reason));
+        place.rank, place.world, now > 0 ? fmt::format("step {}: ", now) : "", call.collective,
+        call.what, reason));
   }
 
   /// A connection has broken: says whose.
@@ -134,20 +193,37 @@ struct Group::Link {
   }
 
   /// Waits for a while. @return whether it is over
-  bool is_over(c10d::Work& work, const Call& call) {
+  bool is_over(const Underway& underway) {
+    c10d::Work& work = *underway.work;
+    if (underway.exchanged.is_cuda()) return is_over_on_device(work, underway.call);
     try {
       return work.wait(kSlice);
     } catch (const std::exception& error) {
       if (!work.isCompleted()) return false;  // the while is over
       if (work.isSuccess()) return true;
+      fail_of_broken(underway.call, error);
+    }
+  }
+
+  /// NCCL's own wait is one of the device's queue: the host would go on, and hang at its next look.
+  bool is_over_on_device(c10d::Work& work, const Call& call) {
+    try {
+      for (const auto begin = Clock::now(); !work.isCompleted(); std::this_thread::sleep_for(kPoll))
+        if (Clock::now() - begin > kSlice) return false;
+      if (const std::exception_ptr error = work.exception()) std::rethrow_exception(error);
+      work.synchronize();
+      return true;
+    } catch (const std::exception& error) {
       fail_of_broken(call, error);
     }
   }
 
-  void finish(c10d::Work& work, const Call& call) {
+  void finish(const Underway& underway) {
+    const Call& call = underway.call;
     const auto begin = Clock::now();
     const std::chrono::seconds limit = limit_of(call);
-    while (!is_over(work, call)) {
+    while (!is_over(underway)) {
+      if (root().is_given_up) fail(call, "this rank cannot go on; its other message says why");
       // Who has left may have left because of one that is dead: that is the one to name.
       if (const auto missing = root().heartbeat->missing(kSilence))
         fail(call, root().heartbeat->missing(kSilenceOfABroken).value_or(*missing));
@@ -158,62 +234,65 @@ struct Group::Link {
                              "long",
                              limit.count()));
     }
+    const torch::NoGradGuard no_grad;
+    if (!underway.exchanged.is_same(underway.tensor))
+      Tensor(underway.tensor).copy_(underway.exchanged);
   }
 
-  /// A collective for each slice of a tensor: all at once on the host, else one after the other.
-  /// @param begin gives the work of slice number `rank`
-  /// @return what waits for them
-  template <class Begin>
-  std::function<void()> run_slices(const Tensor& all, int world, const Call& call, Begin&& begin) {
-    const std::vector<Tensor> slices = all.chunk(world);
-    if (!all.is_cpu()) {
-      for (int rank = 0; rank < world; ++rank)
-        run(slices[std::size_t(rank)], call,
-            [&](std::vector<Tensor>& tensors) { return begin(tensors, rank); });
-      return [] {};
-    }
-    std::vector<std::pair<std::vector<Tensor>, WorkPointer>> under_way;
+  /// Begins a collective on a tensor, or on a copy of it that finish() copies back.
+  /// @param start gives the work
+  template <class Start>
+  Underway begin(const Tensor& tensor, Call call, Start&& start) {
+    const torch::NoGradGuard no_grad;
+    Underway underway = {std::move(call), tensor, exchangeable(tensor), nullptr};
+    std::vector<Tensor> tensors = {underway.exchanged};
     try {
-      for (int rank = 0; rank < world; ++rank) {
-        under_way.emplace_back(std::vector<Tensor>{slices[std::size_t(rank)]}, WorkPointer());
-        under_way.back().second = begin(under_way.back().first, rank);
-      }
+      underway.work = start(backend_for(underway.exchanged), tensors);
     } catch (const std::exception& error) {
-      fail_of_broken(call, error);
+      fail_of_broken(underway.call, error);
     }
-    return [this, call, under_way = std::move(under_way)] {
-      for (const auto& [tensors, work] : under_way) finish(*work, call);
+    return underway;
+  }
+
+  /// A collective for each of `world` slices of a tensor, all under way at once.
+  /// @param start gives the work of slice number `rank`
+  /// @return what waits for them
+  template <class Start>
+  std::function<void()> begin_slices(const Tensor& all, int world, const Call& call,
+                                     Start&& start) {
+    const std::vector<Tensor> slices = all.chunk(world);
+    std::vector<Underway> under_way;
+    for (int rank = 0; rank < world; ++rank)
+      under_way.push_back(begin(slices[std::size_t(rank)], call,
+                                [&](c10d::Backend& backend, std::vector<Tensor>& tensors) {
+                                  return start(backend, tensors, rank);
+                                }));
+    return [this, under_way = std::move(under_way)] {
+      for (const Underway& one : under_way) finish(one);
     };
   }
-
-  /// Runs a collective on the host's copy of a tensor; of one that is there, on itself.
-  /// @param begin gives the work
-  template <class Begin>
-  void run(const Tensor& tensor, const Call& call, Begin&& begin) {
-    const torch::NoGradGuard no_grad;
-    const bool is_here = tensor.is_cpu() && tensor.is_contiguous();
-    std::vector<Tensor> on_host = {is_here ? tensor : tensor.to(torch::kCPU).contiguous()};
-    WorkPointer work;
-    try {
-      work = begin(on_host);
-    } catch (const std::exception& error) {
-      fail_of_broken(call, error);
-    }
-    finish(*work, call);
-    if (!is_here) Tensor(tensor).copy_(on_host.front());
-  }
 };
+
+struct Group::Pending::State {
+  std::shared_ptr<Link> link;
+  Underway underway;
+};
+
+void Group::Pending::wait() {
+  if (const auto state = std::exchange(state_, nullptr)) state->link->finish(state->underway);
+}
 
 Group::Group(int rank, int world, std::shared_ptr<Link> link)
     : rank_(rank), world_(world), link_(std::move(link)) {}
 
-Group Group::join(const Place& place, const DistributedOptions& options) {
+Group Group::join(const Place& place, const DistributedOptions& options, torch::Device device) {
   if (place.world == 1) return {};
   // c10d warns of every connection that its peers close; what matters of it is told here.
   if (std::getenv("TORCH_CPP_LOG_LEVEL") == nullptr) FLAGS_caffe2_log_level = 2;
   auto link = std::make_shared<Link>();
   link->place = place;
   link->options = options;
+  link->device = device;
   try {
     link->connect();
   } catch (const std::exception& error) {
@@ -227,44 +306,85 @@ Group Group::join(const Place& place, const DistributedOptions& options) {
   return {place.rank, place.world, std::move(link)};
 }
 
+torch::Dtype Group::reduce_dtype() const {
+  const bool is_half = link_ && link_->options.reduce_dtype == "bf16";
+  return is_half ? torch::kBFloat16 : torch::kFloat32;
+}
+
+Group::Pending Group::all_reduce_async(Tensor tensor, std::string_view what,
+                                       Patience patience) const {
+  Pending pending;
+  if (is_alone()) return pending;
+  const auto start = [](c10d::Backend& backend, std::vector<Tensor>& tensors) {
+    return backend.allreduce(tensors);
+  };
+  pending.state_ = std::make_shared<Pending::State>(Pending::State{
+      link_, link_->begin(tensor, {"all-reduce", std::string(what), patience}, start)});
+  return pending;
+}
+
 void Group::all_reduce(Tensor tensor, std::string_view what, Patience patience) const {
-  if (is_alone()) return;
-  link_->run(tensor, {"all-reduce", what, patience},
-             [&](std::vector<Tensor>& tensors) { return link_->gloo->allreduce(tensors); });
+  all_reduce_async(std::move(tensor), what, patience).wait();
 }
 
 void Group::broadcast(Tensor tensor, int root, std::string_view what, Patience patience) const {
   if (is_alone()) return;
   c10d::BroadcastOptions options;
   options.rootRank = root;
-  link_->run(tensor, {"broadcast", what, patience}, [&](std::vector<Tensor>& tensors) {
-    return link_->gloo->broadcast(tensors, options);
-  });
+  const auto start = [&](c10d::Backend& backend, std::vector<Tensor>& tensors) {
+    return backend.broadcast(tensors, options);
+  };
+  link_->finish(link_->begin(tensor, {"broadcast", std::string(what), patience}, start));
 }
 
 std::vector<Tensor> Group::all_gather(const Tensor& tensor, std::string_view what,
                                       Patience patience) const {
   if (is_alone()) return {tensor};
-  const Tensor own = tensor.to(torch::kCPU).contiguous();
+  const Tensor own = link_->exchangeable(tensor);
   std::vector<std::vector<Tensor>> outputs(1);
   for (int rank = 0; rank < world_; ++rank) outputs[0].push_back(torch::empty_like(own));
-  link_->run(own, {"all-gather", what, patience}, [&](std::vector<Tensor>& tensors) {
-    return link_->gloo->allgather(outputs, tensors);
-  });
+  const auto start = [&](c10d::Backend& backend, std::vector<Tensor>& tensors) {
+    return backend.allgather(outputs, tensors);
+  };
+  link_->finish(link_->begin(own, {"all-gather", std::string(what), patience}, start));
   for (Tensor& output : outputs[0]) output = output.to(tensor.device());
   return std::move(outputs[0]);
+}
+
+Tensor Group::all_to_all(const Tensor& tensor, std::string_view what, Patience patience) const {
+  if (is_alone()) return tensor.view({1, -1});
+  HONE_ASSERT(tensor.numel() % world_ == 0, "{} numbers for {} ranks", tensor.numel(), world_);
+  const Tensor own = link_->exchangeable(tensor.view({world_, -1}));
+  // As bytes: Gloo knows few types, and nothing is computed here.
+  const Tensor received = torch::empty_like(own);
+  Tensor bytes = received.view(torch::kUInt8);
+  const auto start = [&](c10d::Backend& backend, std::vector<Tensor>& tensors) {
+    std::vector<std::int64_t> even;  // none: parts of one size
+    return backend.alltoall_base(bytes, tensors[0], even, even);
+  };
+  link_->finish(
+      link_->begin(own.view(torch::kUInt8), {"all-to-all", std::string(what), patience}, start));
+  return received.to(tensor.device());
 }
 
 std::function<void()> Group::begin_all_gather_into(const Tensor& all, std::string_view what,
                                                    Patience patience) const {
   if (is_alone()) return [] {};
+  const Call call = {"all-gather", std::string(what), patience};
+  if (link_->goes_by_nccl(all)) {
+    const auto start = [&](c10d::Backend& backend, std::vector<Tensor>& tensors) {
+      Tensor own = tensors[0].chunk(world_)[std::size_t(rank_)];
+      return backend._allgather_base(tensors[0], own);
+    };
+    return [link = link_, underway = link_->begin(all, call, start)] { link->finish(underway); };
+  }
   // A broadcast of each slice needs no room besides, as Gloo's own all-gather does.
-  return link_->run_slices(all, world_, {"all-gather", what, patience},
-                           [&](std::vector<Tensor>& tensors, int rank) {
-                             c10d::BroadcastOptions options;
-                             options.rootRank = rank;
-                             return link_->gloo->broadcast(tensors, options);
-                           });
+  const auto start = [](c10d::Backend& backend, std::vector<Tensor>& tensors, int rank) {
+    c10d::BroadcastOptions options;
+    options.rootRank = rank;
+    return backend.broadcast(tensors, options);
+  };
+  return link_->begin_slices(all, world_, call, start);
 }
 
 void Group::all_gather_into(const Tensor& all, std::string_view what, Patience patience) const {
@@ -273,13 +393,21 @@ void Group::all_gather_into(const Tensor& all, std::string_view what, Patience p
 
 void Group::reduce_scatter(const Tensor& all, std::string_view what, Patience patience) const {
   if (is_alone()) return;
+  const Call call = {"reduce-scatter", std::string(what), patience};
+  if (link_->goes_by_nccl(all)) {
+    const auto start = [&](c10d::Backend& backend, std::vector<Tensor>& tensors) {
+      Tensor own = tensors[0].chunk(world_)[std::size_t(rank_)];
+      return backend._reduce_scatter_base(own, tensors[0]);
+    };
+    return link_->finish(link_->begin(all, call, start));
+  }
   // Gloo's own adds up everything on all ranks.
-  link_->run_slices(all, world_, {"reduce-scatter", what, patience},
-                    [&](std::vector<Tensor>& tensors, int rank) {
-                      c10d::ReduceOptions options;
-                      options.rootRank = rank;
-                      return link_->gloo->reduce(tensors, options);
-                    })();
+  const auto start = [](c10d::Backend& backend, std::vector<Tensor>& tensors, int rank) {
+    c10d::ReduceOptions options;
+    options.rootRank = rank;
+    return backend.reduce(tensors, options);
+  };
+  link_->begin_slices(all, world_, call, start)();
 }
 
 Group Group::split(int number, std::string_view name) const {
@@ -296,14 +424,14 @@ Group Group::split(int number, std::string_view name) const {
   auto part = std::make_shared<Link>();
   part->place = link_->place;
   part->options = link_->options;
+  part->device = link_->device;
   part->whole = link_->whole ? link_->whole : link_;
   part->store =
       c10::make_intrusive<c10d::PrefixStore>(fmt::format("{}/{}/", name, number), link_->store);
-  const Call call{"meeting", name, Patience::kPhase};
   try {
-    part->open_gloo(rank, world);
+    part->open_backends(rank, world);
   } catch (const std::exception& error) {
-    link_->fail_of_broken(call, error);
+    link_->fail_of_broken({"meeting", std::string(name), Patience::kPhase}, error);
   }
   return {rank, world, std::move(part)};
 }
@@ -313,8 +441,16 @@ void Group::barrier(std::string_view what, Patience patience) const {
   all_reduce(torch::zeros({1}, torch::kInt32), what, patience);
 }
 
+void Group::begin_step(std::int64_t step) const {
+  if (link_) link_->root().step = step;
+}
+
 void Group::end_first_step() const {
   if (link_) link_->root().in_first_step = false;
+}
+
+void Group::give_up() const {
+  if (link_) link_->root().is_given_up = true;
 }
 
 void Group::close() {
@@ -322,6 +458,7 @@ void Group::close() {
   barrier("the end of the run", Patience::kPhase);
   link_->heartbeat->stop();
   barrier("the parting");  // rank 0 takes what the heartbeats are told to with it
+  if (link_->nccl) link_->nccl->shutdown();
   link_ = nullptr;
   world_ = 1;
 }

@@ -17,14 +17,15 @@ void sum_gradients(const Group& group, std::span<const Tensor> parameters) {
     if (!leaf.grad().defined()) leaf.mutable_grad() = torch::zeros_like(leaf);
     gradients.push_back(leaf.grad());
   }
-  sum_tensors(group, gradients, "the gradients");
+  sum_tensors(group, gradients, "the gradients", group.reduce_dtype());
 }
 
 constexpr Strategy kStrategies[] = {
     {"ddp",
      "each holds the whole model and computes its share of a step's micro-batches; the gradients "
-     "are summed over all, in fp32, once a step",
-     Divides::kNothing, false, sum_gradients},
+     "are summed over all once a step: an adapter's at its end, the model's own while its last "
+     "backward pass goes on",
+     Divides::kNothing, false, sum_gradients, /*overlaps=*/true},
     {"zero1",
      "as ddp, but each keeps the optimizer's state of a part of what is trained, updates that "
      "part, "

@@ -21,6 +21,8 @@ struct Strategy {
   /// rank has a gradient of gets zeros.
   /// @param parameters f32 leaves, the same on all ranks
   void (*reduce_gradients)(const Group& group, std::span<const Tensor> parameters);
+  /// Whether OverlappedSum may do the same during the backward pass, where there is much to send.
+  bool overlaps = false;
 };
 
 std::span<const Strategy> strategies();

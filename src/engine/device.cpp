@@ -2,6 +2,7 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <sched.h>
 
 #include <charconv>
@@ -28,7 +29,10 @@ torch::Device parse_device(const std::string& name) {
   kernels::load_cuda();
   const int found = at::getNumGPUs();
   HONE_CHECK(ConfigError, index < found, "--device {}: this machine shows {} GPU(s)", name, found);
-  return torch::Device(torch::kCUDA, static_cast<torch::DeviceIndex>(index));
+  const torch::Device device(torch::kCUDA, static_cast<torch::DeviceIndex>(index));
+  // What asks for "the current GPU" means this one: a rank of several leaves the first to its own.
+  c10::impl::getDeviceGuardImpl(torch::kCUDA)->setDevice(device);
+  return device;
 }
 
 /// On the CPU this means AVX512-BF16 (every processor with AMX has it too); emulated, bf16 is

@@ -13,6 +13,7 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "distributed/exchange.h"
+#include "distributed/overlapped_sum.h"
 #include "distributed/strategy.h"
 #include "engine/rank_guard.h"
 #include "engine/relora_restart.h"
@@ -144,19 +145,36 @@ void note_documents(const datasets::Batch& micro_batch, StepReport& report) {
     report.document_lengths.push_back(micro_batch.cu_seqlens[d] - micro_batch.cu_seqlens[d - 1]);
 }
 
+std::vector<Tensor> leaves_of(const Session& session) {
+  std::vector<Tensor> leaves;
+  for (const optim::Parameter& parameter : session.optimizer.parameters())
+    leaves.push_back(parameter.tensor);
+  return leaves;
+}
+
+/// Sums gradients over the ranks while the last of them are computed. Null where that is not worth
+/// its while: an adapter's are few.
+std::unique_ptr<distributed::OverlappedSum> overlapped_sum(const Session& session,
+                                                           std::int64_t step) {
+  const distributed::DistributedOptions& options = session.options.distributed;
+  if (step == kProbeStep || session.group.is_alone() || session.trainable.adapter) return nullptr;
+  if (!distributed::strategy_named(options.strategy).overlaps) return nullptr;
+  return std::make_unique<distributed::OverlappedSum>(
+      session.group, leaves_of(session), static_cast<std::int64_t>(options.bucket_mb * 1e6));
+}
+
 /// Loss and gradient become those of all ranks' micro-batches.
-void add_other_ranks(Session& session, StepReport& report) {
+/// @param overlapped which has begun with the gradients; null: nothing has
+void add_other_ranks(Session& session, StepReport& report, distributed::OverlappedSum* overlapped) {
   if (session.group.is_alone()) return;
   const PhaseClock::Span span = session.clock.measure(Phase::kBackward);
-  if (session.sharding) {
+  const auto& strategy = distributed::strategy_named(session.options.distributed.strategy);
+  if (session.sharding)
     session.sharding->sum_gradients();
-  } else {
-    std::vector<Tensor> leaves;
-    for (const optim::Parameter& parameter : session.optimizer.parameters())
-      leaves.push_back(parameter.tensor);
-    const auto& strategy = distributed::strategy_named(session.options.distributed.strategy);
-    strategy.reduce_gradients(session.group, leaves);
-  }
+  else if (overlapped != nullptr)
+    overlapped->finish();
+  else
+    strategy.reduce_gradients(session.group, leaves_of(session));
   distributed::sum_numbers(session.group, {&report.loss, 1}, "the loss");
 }
 
@@ -193,9 +211,13 @@ StepReport optimizer_step(Session& session, std::int64_t step, const datasets::S
   // The probe tries what the run will come to.
   if (session.qat && step == kProbeStep) session.qat->is_active = true;
   const auto early = steps_in_backward(session, step);
+  session.group.begin_step(step);
+  const auto overlapped = overlapped_sum(session, step);
+  const std::size_t last_own = rows.last_own();
   for (std::size_t i = 0; i < rows.micro_batches.size(); ++i) {
     const datasets::Batch& micro_batch = rows.micro_batches[i];
     if (rows.is_own(i)) {
+      if (overlapped && i == last_own) overlapped->begin();
       report.loss += backward_of(micro_batch, session, step, loss_of, share_prompts);
       note_documents(micro_batch, report);
     }
@@ -204,7 +226,7 @@ StepReport optimizer_step(Session& session, std::int64_t step, const datasets::S
     report.trained_tokens += micro_batch.trained_tokens();
   }
   go_along(session, rows, share_prompts);
-  if (step != kProbeStep) add_other_ranks(session, report);
+  if (step != kProbeStep) add_other_ranks(session, report, overlapped.get());
   // Of the weights, so alike on all ranks.
   report.loss += session.trainable.backward_of_penalty(loss_scale(session));
   dropout.training = false;

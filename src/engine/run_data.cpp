@@ -26,6 +26,19 @@ void warn_of_missing_tokens(const Text& text) {
       tokenizer::offer_templates(*text.tokenizer));
 }
 
+/// Whether rows are shared out to a step's micro-batches by their tokens: of itself only where that
+/// changes no number but by rounding, so that nothing about a row hangs on its place or neighbours.
+bool balances(const RunOptions& options) {
+  const std::string& balance = options.distributed.balance;
+  if (balance != "auto") return balance == "always";
+  const adapters::AdapterOptions& adapter = options.adapter;
+  const bool may_drop =
+      adapter.trains_adapter() && (adapter.lora_dropout > 0 || !adapter.init_from.empty());
+  const bool has_neighbours =
+      options.train.method == "kto" && options.kto.kl_scope == "micro_batch";
+  return !may_drop && !has_neighbours && options.train.neftune_noise_alpha == 0;
+}
+
 }  // namespace
 
 datasets::TextTools text_tools(const Text& text, const model::Spec& spec) {
@@ -70,7 +83,8 @@ datasets::Sampler make_sampler(const RunOptions& options, const RunData& data, i
       data.train.lengths(), std::move(order),
       {.rows_per_batch = options.train.per_device_train_batch_size,
        .tokens_per_batch = options.train.tokens_per_device_batch,
-       .gradient_accumulation_steps = options.train.gradient_accumulation_steps * world});
+       .gradient_accumulation_steps = options.train.gradient_accumulation_steps * world,
+       .balance = balances(options)});
 }
 
 std::int64_t total_steps(const TrainOptions& train, const datasets::Sampler& sampler) {

@@ -78,7 +78,7 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
       make_recomputation(options.train, decoder.layers.size(), trainable.dropout);
   add_neftune(decoder, options.train.neftune_noise_alpha, trainable.dropout);
   // As late as can be: nobody waits here for one who still reads data or weights.
-  const auto group = distributed::Group::join(place, options.distributed);
+  const auto group = distributed::Group::join(place, options.distributed, placement.device);
   share_start(group, trainable.parameters);
   auto sharding =
       divide_among_ranks(options, group, decoder, untouched ? &*untouched : nullptr, trainable);

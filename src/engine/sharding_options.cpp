@@ -1,5 +1,6 @@
 #include "engine/sharding_options.h"
 
+#include <array>
 #include <string_view>
 
 #include "base/error.h"
@@ -25,6 +26,9 @@ bool caches_reference(const RunOptions& options, const Trainable&) {
   return reference && reference->reference_cache != "off";
 }
 
+/// What goes with it besides ddp, by the least that does not.
+constexpr std::array<std::string_view, 4> kAlsoFit = {"", "", " and zero1", ", zero1 and zero2"};
+
 constexpr Whole kWholes[] = {
     {"adapter.method: adalora", Divides::kStates,
      [](const RunOptions&, const Trainable& trainable) {
@@ -35,6 +39,11 @@ constexpr Whole kWholes[] = {
     {"adapter.relora_steps", Divides::kStates,
      [](const RunOptions&, const Trainable& trainable) { return trainable.relora.has_value(); },
      "a restart prunes the moments of whole matrices"},
+    {"distributed.reduce_dtype: bf16", Divides::kGradients,
+     [](const RunOptions& options, const Trainable&) {
+       return options.distributed.reduce_dtype == "bf16";
+     },
+     "a sum that goes to one process is added up in fp32"},
     {"dpo.sync_ref_model", Divides::kStates,
      [](const RunOptions& options, const Trainable&) {
        return options.train.method == "dpo" && options.dpo.sync_ref_model;
@@ -58,8 +67,8 @@ void check_goes_with_sharding(const RunOptions& options, const Trainable& traina
   for (const Whole& one : kWholes)
     HONE_CHECK(ConfigError, divides < one.from || !one.is_wanted(options, trainable),
                "{} and distributed.strategy: {} do not go together: {}. Leave one of them out; "
-               "strategy ddp{} goes with it",
-               one.key, name, one.reason, one.from == Divides::kWeights ? ", zero1 or zero2" : "");
+               "strategy ddp{} would do",
+               one.key, name, one.reason, kAlsoFit[static_cast<std::size_t>(one.from)]);
 }
 
 int group_size(const distributed::DistributedOptions& options, const distributed::Group& group) {

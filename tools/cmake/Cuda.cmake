@@ -16,6 +16,10 @@ foreach(_library torch_cuda c10_cuda)
     list(APPEND _missing "${HONE_TORCH}/lib/lib${_library}.so")
   endif()
 endforeach()
+find_path(HONE_NCCL_INCLUDE nccl.h HINTS "$ENV{CUDA_HOME}/include" /usr/local/cuda/include)
+if(NOT HONE_NCCL_INCLUDE)
+  list(APPEND _missing "nccl.h (of NCCL 2, which libtorch_cuda.so links as well)")
+endif()
 if(_missing)
   list(JOIN _missing ", " _missing)
   if(HONE_CUDA STREQUAL "AUTO")
@@ -53,6 +57,7 @@ foreach(_wheel cu13 cusparselt nvshmem)
 endforeach()
 
 function(hone_cuda_options target)
+  target_include_directories(${target} SYSTEM PRIVATE "${HONE_NCCL_INCLUDE}")
   target_compile_options(${target} PRIVATE
     $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow>
     $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr -Xcompiler=-Wall,-Wextra,-Wshadow>)

@@ -1,45 +1,15 @@
 #include "distributed/group.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
-
-#include <atomic>
-#include <functional>
-#include <thread>
 
 #include "base/error.h"
 #include "distributed/exchange.h"
 #include "distributed/strategy.h"
 #include "support/support.h"
-
-// Ranks are threads here: each joins as a process would. What becomes of killed processes is tested
-// with processes (tests/distributed).
+#include "unit/distributed/rank_threads.h"
 
 namespace hone::distributed {
 namespace {
-
-/// Each test its own port, and each run of the tests.
-int next_port() {
-  static std::atomic<int> port = 30000 + ::getpid() % 2000 * 10;
-  return port++;
-}
-
-/// Runs `act` as every rank of a group of `world`.
-void as_ranks(int world, const std::function<void(Group&)>& act,
-              const DistributedOptions& options = {"ddp", 20, 20, 0, true}) {
-  const int port = next_port();
-  std::vector<std::thread> threads;
-  for (int rank = 0; rank < world; ++rank)
-    threads.emplace_back([&, rank] {
-      try {
-        Group group = Group::join({rank, world, rank, "127.0.0.1", port, "a test"}, options);
-        act(group);
-      } catch (const std::exception& error) {
-        ADD_FAILURE() << "rank " << rank << ": " << error.what();
-      }
-    });
-  for (std::thread& thread : threads) thread.join();
-}
 
 TEST(Group, OfOneChangesNothing) {
   Group group;
@@ -109,36 +79,38 @@ TEST(Exchange, SumsMoreThanABucketHolds) {
 TEST(Group, NamesARankThatHasLeft) {
   as_ranks(3, [](Group& group) {
     if (group.rank() == 1) return;
+    group.begin_step(7);
     const std::string message = test::message_of<DistributedError>(
         [&] { group.all_reduce(torch::ones({4}), "the gradients"); });
     EXPECT_TRUE(test::contains(message, "all-reduce of the gradients")) << message;
-    EXPECT_TRUE(test::contains(message, fmt::format("rank {} of 3", group.rank()))) << message;
+    EXPECT_TRUE(test::contains(message, fmt::format("rank {} of 3: step 7: ", group.rank())))
+        << message;
     EXPECT_TRUE(test::contains(message, "1 left the run")) << message;
   });
 }
 
 TEST(Group, WaitsNoLongerThanItWasTold) {
   std::atomic<bool> is_over = false;
-  as_ranks(2,
-           [&](Group& group) {
-             group.end_first_step();
-             if (group.rank() == 1) {  // lives, and does not come
-               while (!is_over) std::this_thread::sleep_for(std::chrono::milliseconds(20));
-               return;
-             }
-             const std::string message = test::message_of<DistributedError>(
-                 [&] { group.all_reduce(torch::ones({4}), "the gradients"); });
-             EXPECT_TRUE(test::contains(message, "within 1 s")) << message;
-             is_over = true;
-           },
-           {"ddp", 1, 600, 0, true});
+  as_ranks(
+      2,
+      [&](Group& group) {
+        group.end_first_step();
+        if (group.rank() == 1) {  // lives, and does not come
+          while (!is_over) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+          return;
+        }
+        const std::string message = test::message_of<DistributedError>(
+            [&] { group.all_reduce(torch::ones({4}), "the gradients"); });
+        EXPECT_TRUE(test::contains(message, "within 1 s")) << message;
+        is_over = true;
+      },
+      with_patience(1, 600));
 }
 
 TEST(Group, SaysWhereItMetNobody) {
   const Place place = {1, 2, 1, "127.0.0.1", next_port(), "a test"};
-  const std::string message = test::message_of<DistributedError>([&] {
-    Group::join(place, {"ddp", 1, 1, 0, true});
-  });
+  const std::string message =
+      test::message_of<DistributedError>([&] { Group::join(place, with_patience(1, 1)); });
   EXPECT_TRUE(test::contains(message, "did not meet the others at 127.0.0.1")) << message;
 }
 

@@ -8,22 +8,37 @@
 #include <thread>
 #include <vector>
 
+#include "config/load.h"
 #include "distributed/group.h"
 
-namespace hone::test {
+// Ranks are threads here: each joins as a process would. What becomes of killed processes is tested
+// with processes (tests/distributed).
 
-/// Runs `act` as every rank of a group of `world`: ranks are threads that join as processes would.
-inline void as_rank_threads(int world, const std::function<void(distributed::Group&)>& act) {
-  static std::atomic<int> next_port = 50000 + ::getpid() % 1000 * 10;
-  const int port = next_port++;
+namespace hone::distributed {
+
+/// Each test its own port, and each run of the tests.
+inline int next_port() {
+  static std::atomic<int> port = 30000 + ::getpid() % 2000 * 10;
+  return port++;
+}
+
+inline DistributedOptions with_patience(std::int64_t timeout_s, std::int64_t first_step_timeout_s) {
+  auto options = config::defaults<DistributedOptions>();
+  options.timeout_s = timeout_s;
+  options.first_step_timeout_s = first_step_timeout_s;
+  return options;
+}
+
+/// Runs `act` as every rank of a group of `world`.
+inline void as_ranks(int world, const std::function<void(Group&)>& act,
+                     const DistributedOptions& options = with_patience(20, 20)) {
+  const int port = next_port();
   std::vector<std::thread> threads;
   for (int rank = 0; rank < world; ++rank)
     threads.emplace_back([&, rank] {
       try {
-        distributed::Group group = distributed::Group::join(
-            {rank, world, rank, "127.0.0.1", port, "a test"}, {"ddp", 20, 20, 0, true});
+        Group group = Group::join({rank, world, rank, "127.0.0.1", port, "a test"}, options);
         act(group);
-        group.close();
       } catch (const std::exception& error) {
         ADD_FAILURE() << "rank " << rank << ": " << error.what();
       }
@@ -31,4 +46,12 @@ inline void as_rank_threads(int world, const std::function<void(distributed::Gro
   for (std::thread& thread : threads) thread.join();
 }
 
-}  // namespace hone::test
+/// The same of ranks that part in peace.
+inline void as_parting_ranks(int world, const std::function<void(Group&)>& act) {
+  as_ranks(world, [&](Group& group) {
+    act(group);
+    group.close();
+  });
+}
+
+}  // namespace hone::distributed

@@ -10,7 +10,6 @@
 namespace hone::distributed {
 namespace {
 
-using test::as_rank_threads;
 
 /// Tensors of several sizes and dtypes, the same on all ranks.
 std::vector<Tensor> some_tensors() {
@@ -23,7 +22,7 @@ std::size_t bytes_in_storage(const Tensor& tensor) { return tensor.storage().nby
 
 TEST(Shards, GiveBackEveryTensorThatWasReleasedAndAllViewsOfIt) {
   for (const int world : {1, 2, 3, 4}) {
-    as_rank_threads(world, [](Group& group) {
+    as_parting_ranks(world, [](Group& group) {
       const std::vector<Tensor> expected = some_tensors(), own = some_tensors();
       const Tensor view = own[0].t();
       const auto version = own[0]._version();
@@ -44,7 +43,7 @@ TEST(Shards, KeepEveryElementOnOneRankAndCutAtTheGrain) {
   std::mutex mutex;
   std::vector<int> keepers(5000, 0);
   std::int64_t most = 0;
-  as_rank_threads(kWorld, [&](Group& group) {
+  as_parting_ranks(kWorld, [&](Group& group) {
     const std::vector<Tensor> own = some_tensors();
     const Shards shards(group, {{own[0], kGrain}, {own[1], kGrain}}, "weights");
     const OwnPart& part = shards.parts()[0];
@@ -63,7 +62,7 @@ TEST(Shards, KeepEveryElementOnOneRankAndCutAtTheGrain) {
 TEST(Shards, DealTensorsWholeThatAreNeverCut) {
   std::mutex mutex;
   std::vector<int> keepers(3, 0);
-  as_rank_threads(2, [&](Group& group) {
+  as_parting_ranks(2, [&](Group& group) {
     const std::vector<Tensor> own = {torch::ones({4, 5}), torch::ones({2, 5}), torch::ones({2, 5})};
     Shards shards(group, {{own[0], Divided::kNever}, {own[1], Divided::kNever}, {own[2]}},
                   "weights");
@@ -86,7 +85,7 @@ TEST(Shards, DealTensorsWholeThatAreNeverCut) {
 
 TEST(Shards, ReachWhatAutogradSavedAndSumItsGradient) {
   constexpr int kWorld = 2;
-  as_rank_threads(kWorld, [](Group& group) {
+  as_parting_ranks(kWorld, [](Group& group) {
     const Tensor x = torch::arange(12, torch::kFloat32).view({3, 4}).requires_grad_();
     const Tensor weight = torch::arange(8, torch::kFloat32).view({2, 4}).requires_grad_();
     const Tensor before = weight.detach().clone();
@@ -108,7 +107,7 @@ TEST(Shards, ReachWhatAutogradSavedAndSumItsGradient) {
 }
 
 TEST(Shards, RoundAMastersNumbersToTheWhole) {
-  as_rank_threads(2, [](Group& group) {
+  as_parting_ranks(2, [](Group& group) {
     const Tensor master = torch::arange(64, torch::kFloat32) / 7;
     const Tensor whole = master.to(torch::kBFloat16);
     Shards shards(group, {{.whole = whole, .master = master}}, "weights");
@@ -122,7 +121,7 @@ TEST(Shards, RoundAMastersNumbersToTheWhole) {
 }
 
 TEST(Shards, LetWholesFollowTheirPartsWhereTheyStay) {
-  as_rank_threads(3, [](Group& group) {
+  as_parting_ranks(3, [](Group& group) {
     const Tensor whole = torch::arange(1000, torch::kFloat32);
     Shards shards(group, {{whole}}, "weights");
     shards.settle();
@@ -133,7 +132,7 @@ TEST(Shards, LetWholesFollowTheirPartsWhereTheyStay) {
 }
 
 TEST(Group, SplitsIntoPartsThatExchangeAmongThemselves) {
-  as_rank_threads(4, [](Group& group) {
+  as_parting_ranks(4, [](Group& group) {
     const Group part = group.split(group.rank() / 2, "halves");
     EXPECT_EQ(part.world(), 2);
     EXPECT_EQ(part.rank(), group.rank() % 2);

@@ -1,45 +1,15 @@
 #include "unit/engine/rank_sessions.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <atomic>
 #include <numeric>
-#include <thread>
 
 #include "kernels/optimizer_step/optimizer_step.h"
+#include "unit/distributed/rank_threads.h"
 
 namespace hone::test {
-namespace {
-
-/// Each group its own port, and each run of the tests.
-int next_port() {
-  static std::atomic<int> port = 22000 + ::getpid() % 700 * 10;
-  return port++;
-}
-
-}  // namespace
 
 void as_ranks(int world, const std::function<void(distributed::Group& group)>& act) {
-  if (world == 1) {
-    distributed::Group alone;
-    act(alone);
-    return;
-  }
-  const int port = next_port();
-  const distributed::DistributedOptions options = {"ddp", 60, 60};
-  std::vector<std::thread> threads;
-  for (int rank = 0; rank < world; ++rank)
-    threads.emplace_back([&, rank] {
-      try {
-        distributed::Group group =
-            distributed::Group::join({rank, world, rank, "127.0.0.1", port, "a test"}, options);
-        act(group);
-      } catch (const std::exception& error) {
-        ADD_FAILURE() << "rank " << rank << ": " << error.what();
-      }
-    });
-  for (std::thread& thread : threads) thread.join();
+  distributed::as_ranks(world, act, distributed::with_patience(60, 60));
 }
 
 engine::Session open_tiny_session(const TempFolder& folder, const std::string& name,

@@ -50,7 +50,7 @@ Held measure(int world, const std::string& adapter) {
   tensor_memory::count();
   const double before = double(tensor_memory::bytes());
   Held held;
-  test::as_rank_threads(world, [&](distributed::Group& group) {
+  distributed::as_parting_ranks(world, [&](distributed::Group& group) {
     const RunOptions options = options_of(adapter);
     model::Decoder decoder = model::load_decoder(options.model.base, {});
     const double largest = largest_place(decoder);
