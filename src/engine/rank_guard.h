@@ -9,6 +9,8 @@
 
 namespace hone::engine {
 
+using torch::Tensor;
+
 /// A sum over a tensor's bytes in which each word of four has an odd weight of its own, modulo
 /// 2^64: one flipped bit always shows, and so do words that change places.
 std::uint64_t checksum(const Tensor& tensor);
