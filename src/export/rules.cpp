@@ -57,7 +57,6 @@ Facts facts_of(const adapters::Adapter& adapter, model::Decoder& decoder) {
   facts.covers_all_layers = adapters::covers_all_layers(adapter, decoder);
   facts.trains_tokens = !adapter.token_rows.empty();
   facts.brings_tokens = decoder.spec.added_rows > 0;
-  facts.scores = decoder.spec.num_labels > 0;
   facts.modules_to_save = settings.texts("modules_to_save");
   return facts;
 }

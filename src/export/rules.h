@@ -26,7 +26,6 @@ struct Facts {
   bool adapts_head = false;
   bool trains_tokens = false;  ///< single rows of the embedding: trainable_token_indices
   bool brings_tokens = false;  ///< the vocabulary is larger than the base's
-  bool scores = false;         ///< a head of another kind than a language model's
   std::vector<std::string> modules_to_save;
 };
 

@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "export/peft_folder.h"
 #include "export/target.h"
 
