@@ -8,6 +8,7 @@
 
 #include "adapters/site.h"
 #include "base/error.h"
+#include "kernels/kept_input.h"
 #include "kernels/packed/packed.h"
 
 namespace hone::adapters {
@@ -29,7 +30,8 @@ struct DoraLinear : torch::autograd::Function<DoraLinear> {
     const Tensor y = bias ? at::addcmul(*bias, u, scale) : u * scale;
     // y = c ∘ u tells u as well, and what follows often keeps y anyway (attention its values, a
     // gated MLP both factors): u is kept only where a bias, which may be far larger, hides it.
-    context->save_for_backward({x, a, b, xa, bias ? u : y, norms, scale});
+    context->save_for_backward(
+        {kernels::keep_input(*context, x), a, b, xa, bias ? u : y, norms, scale});
     context->saved_data["keeps_u"] = bias.has_value();
     model::keep(*context, weight);
     context->saved_data["scaling"] = scaling;
@@ -40,7 +42,8 @@ struct DoraLinear : torch::autograd::Function<DoraLinear> {
   // as LoRA's G:  dB = s Hᵀ(xAᵀ),  dA = s (HB)ᵀ x,  dx = HW + s HBA.
   static variable_list backward(AutogradContext* context, variable_list grads) {
     const auto saved = context->get_saved_variables();
-    const Tensor &x = saved[0], &a = saved[1], &b = saved[2], &xa = saved[3], &u_or_y = saved[4],
+    const Tensor x = kernels::kept_input(*context, saved[0]);
+    const Tensor &a = saved[1], &b = saved[2], &xa = saved[3], &u_or_y = saved[4],
                  &norms = saved[5], &scale = saved[6];
     const double scaling = context->saved_data["scaling"].toDouble();
     const auto dtype = x.scalar_type();

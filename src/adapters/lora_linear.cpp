@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "base/error.h"
+#include "kernels/kept_input.h"
 
 namespace hone::adapters {
 namespace {
@@ -36,7 +37,7 @@ struct LoraLinear : torch::autograd::Function<LoraLinear> {
     const Tensor xa = dropped.mm(a.to(dtype).t());  // [N, r]
     Tensor y = weight.product(x, bias.value_or(Tensor()));
     y.addmm_(xa, b.to(dtype).t(), 1, scaling);
-    context->save_for_backward({x, a, b, xa});
+    context->save_for_backward({kernels::keep_input(*context, x), a, b, xa});
     model::keep(*context, weight);
     context->saved_data["scaling"] = scaling;
     context->saved_data["dropout"] = dropout;
@@ -47,7 +48,8 @@ struct LoraLinear : torch::autograd::Function<LoraLinear> {
   // With G = dL/dy:  dB = s Gᵀ(x̃Aᵀ),  dA = s (GB)ᵀ x̃,  dx = GW + s · dropout'(GBA).
   static variable_list backward(AutogradContext* context, variable_list grads) {
     const auto saved = context->get_saved_variables();
-    const Tensor &x = saved[0], &a = saved[1], &b = saved[2], &xa = saved[3];
+    const Tensor x = kernels::kept_input(*context, saved[0]);
+    const Tensor &a = saved[1], &b = saved[2], &xa = saved[3];
     const double scaling = context->saved_data["scaling"].toDouble();
     const double dropout = context->saved_data["dropout"].toDouble();
     const auto key = SavedKey::get(*context);

@@ -9,10 +9,10 @@ namespace hone::adapters {
 
 using torch::Tensor;
 
-/// y = x Wᵀ + b + s · dropout(x) Aᵀ Bᵀ as one node of the graph: x is kept once, the base is
-/// frozen, and neither W's gradient nor a second copy of y is ever made. What the graph keeps of W
-/// is W as it is stored: one that is packed is dequantised for the product, and again for x's
-/// gradient (arXiv:2305.14314, eq. 5).
+/// y = x Wᵀ + b + s · dropout(x) Aᵀ Bᵀ as one node of the graph: x is kept once, or not at all
+/// where it can be made again (kernels/kept_input.h); the base is frozen, and neither W's gradient
+/// nor a second copy of y is ever made. What the graph keeps of W is W as it is stored: one that is
+/// packed is dequantised for the product, and again for x's gradient (arXiv:2305.14314, eq. 5).
 /// @param x       [N, in], the compute dtype
 /// @param weight  W [out, in], used in x's dtype; a Linear stands for its own
 /// @param bias    [out], frozen, used in x's dtype, or undefined
