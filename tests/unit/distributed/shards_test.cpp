@@ -10,7 +10,6 @@
 namespace hone::distributed {
 namespace {
 
-
 /// Tensors of several sizes and dtypes, the same on all ranks.
 std::vector<Tensor> some_tensors() {
   return {torch::arange(5000, torch::kFloat32).view({50, 100}), torch::arange(7, torch::kFloat32),
