@@ -73,12 +73,15 @@ TEST_P(Evaluation, OfRanksIsThatOfOne) {
   ASSERT_EQ(one.size(), 2u);
   ASSERT_EQ(many.size(), 2u);
   for (const auto& [key, value] : one.at(0).items())
-    if (key.starts_with("eval_")) EXPECT_EQ(many.at(0).at(key), value) << key << " at the start";
+    if (key.starts_with("eval_")) {
+      EXPECT_EQ(many.at(0).at(key), value) << key << " at the start";
+    }
   for (const auto& [key, value] : one.at(2).items())
-    if (key.starts_with("eval_"))
+    if (key.starts_with("eval_")) {
       EXPECT_NEAR(many.at(2).at(key).get<double>(), value.get<double>(),
                   1e-5 * std::max(1.0, std::abs(value.get<double>())))
           << key << " after two steps";
+    }
 }
 
 std::string name_of(const testing::TestParamInfo<std::tuple<Method, int>>& one) {

@@ -1,6 +1,5 @@
 #include "checkpoint/pieces.h"
 
-#include <cstring>
 #include <numeric>
 
 #include "base/error.h"

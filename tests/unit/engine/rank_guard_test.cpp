@@ -79,6 +79,7 @@ TEST(RankGuard, ComparesPartsWhereSeveralRanksKeepTheSame) {
 
 TEST(RankGuard, FindsABitThatFlipsInATrainedWeightAndAnotherChoiceOfRows) {
   const test::TempFolder folder;
+  const std::vector<std::int64_t> forwards = {0, 1}, backwards = {1, 0};
   std::vector<Session> sessions;
   for (int rank = 0; rank < 3; ++rank)
     sessions.push_back(test::open_tiny_session(folder, "config"));
@@ -86,7 +87,7 @@ TEST(RankGuard, FindsABitThatFlipsInATrainedWeightAndAnotherChoiceOfRows) {
     Session& session = sessions[static_cast<std::size_t>(group.rank())];
     session.group = group;
     datasets::StepFeed::Step rows = {
-        .micro_batches = {datasets::make_batch(session.train_data, {0, 1})}};
+        .micro_batches = {datasets::make_batch(session.train_data, forwards)}};
     EXPECT_NO_THROW(check_ranks(session, 5, rows));
     const optim::Parameter& parameter = session.trainable.parameters[3];
     auto* words = static_cast<std::uint32_t*>(parameter.tensor.mutable_data_ptr());
@@ -96,7 +97,8 @@ TEST(RankGuard, FindsABitThatFlipsInATrainedWeightAndAnotherChoiceOfRows) {
     EXPECT_TRUE(
         contains(message, parameter.name + " is not the same on all ranks: rank 2 differs"));
     if (group.rank() == 2) words[5] ^= 1;
-    if (group.rank() == 0) rows.micro_batches = {datasets::make_batch(session.train_data, {1, 0})};
+    if (group.rank() == 0)
+      rows.micro_batches = {datasets::make_batch(session.train_data, backwards)};
     message = test::message_of<DistributedError>([&] { check_ranks(session, 6, rows); });
     EXPECT_TRUE(
         contains(message, "step 6: the choice of rows is not the same on all ranks: rank 0"));

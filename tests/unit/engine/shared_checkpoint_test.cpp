@@ -223,7 +223,9 @@ TEST_P(SharedFault, VerificationIsSharedAndAFlippedByteIsSeenByAll) {
       });
       ASSERT_TRUE(chosen);
       EXPECT_EQ(chosen->manifest.about["step"], 1);
-      if (group.is_first()) EXPECT_TRUE(contains(reason, entry.path().filename()));
+      if (group.is_first()) {
+        EXPECT_TRUE(contains(reason, entry.path().filename()));
+      }
       group.close();
     });
     write_file_atomically(entry.path(), before);
