@@ -8,7 +8,8 @@
 namespace hone::exporting {
 
 std::span<const Target> targets() {
-  static const Target all[] = {kPeftTarget, kHuggingFaceTarget, kVllmTarget, kTgiTarget};
+  static const Target all[] = {kPeftTarget, kHuggingFaceTarget, kVllmTarget,
+                               kTgiTarget,  kLlamaCppTarget,    kOllamaTarget};
   return all;
 }
 
@@ -18,8 +19,8 @@ const Target& target_of(std::string_view name) {
     if (target.name == name) return target;
     names.push_back(target.name);
   }
-  throw ConfigError(fmt::format("there is no target `{}`; expected one of {}", name,
-                                fmt::join(names, ", ")));
+  throw ConfigError(
+      fmt::format("there is no target `{}`; expected one of {}", name, fmt::join(names, ", ")));
 }
 
 }  // namespace hone::exporting
