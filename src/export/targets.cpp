@@ -8,7 +8,8 @@
 namespace hone::exporting {
 
 std::span<const Target> targets() {
-  static const Target all[] = {kPeftTarget, kHuggingFaceTarget, kVllmTarget, kTgiTarget};
+  static const Target all[] = {kPeftTarget, kHuggingFaceTarget, kVllmTarget,
+                               kTgiTarget,  kLlamaCppTarget,    kOllamaTarget};
   return all;
 }
 

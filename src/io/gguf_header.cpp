@@ -16,31 +16,6 @@ namespace {
 constexpr std::uint64_t kDefaultAlignment = 32;
 constexpr const char* kAlignmentKey = "general.alignment";
 
-/// Bytes of a number or bool; 0 for what has no fixed size.
-std::size_t value_size_bytes(GgufType type) {
-  switch (type) {
-    case GgufType::kU8:
-    case GgufType::kI8:
-    case GgufType::kBool:
-      return 1;
-    case GgufType::kU16:
-    case GgufType::kI16:
-      return 2;
-    case GgufType::kU32:
-    case GgufType::kI32:
-    case GgufType::kF32:
-      return 4;
-    case GgufType::kU64:
-    case GgufType::kI64:
-    case GgufType::kF64:
-      return 8;
-    case GgufType::kString:
-    case GgufType::kArray:
-      return 0;
-  }
-  return 0;
-}
-
 /// Goes through the file from front to back and never past its end.
 class Cursor {
  public:
@@ -136,7 +111,8 @@ GgufValue read_value(Cursor& cursor, const std::string& key) {
     return value;
   }
   std::uint64_t size_bytes = 0;
-  const bool fits = !__builtin_mul_overflow(value.count, value_size_bytes(value.type), &size_bytes);
+  const bool fits =
+      !__builtin_mul_overflow(value.count, gguf_value_size_bytes(value.type), &size_bytes);
   HONE_CHECK(DataError, fits,
              "{}: {} has {} elements, more than can be. The header is damaged; download the file "
              "again",
@@ -234,6 +210,30 @@ void place_tensors(std::vector<TensorPlace>& places, Cursor& cursor, std::uint64
 }
 
 }  // namespace
+
+std::size_t gguf_value_size_bytes(GgufType type) {
+  switch (type) {
+    case GgufType::kU8:
+    case GgufType::kI8:
+    case GgufType::kBool:
+      return 1;
+    case GgufType::kU16:
+    case GgufType::kI16:
+      return 2;
+    case GgufType::kU32:
+    case GgufType::kI32:
+    case GgufType::kF32:
+      return 4;
+    case GgufType::kU64:
+    case GgufType::kI64:
+    case GgufType::kF64:
+      return 8;
+    case GgufType::kString:
+    case GgufType::kArray:
+      return 0;
+  }
+  return 0;
+}
 
 GgufHeader read_gguf_header(const MappedFile& file) {
   Cursor cursor(file);

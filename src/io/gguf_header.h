@@ -22,6 +22,9 @@ struct GgufHeader {
 /// @throws DataError naming file, byte offset, what stands there and what was expected
 GgufHeader read_gguf_header(const MappedFile& file);
 
+/// Bytes of a number or bool; 0 for what has no fixed size.
+std::size_t gguf_value_size_bytes(GgufType type);
+
 /// The value of a number or bool of type T at `data`, which need not be aligned.
 template <class T>
 T load_unaligned(const std::byte* data) {

@@ -34,8 +34,12 @@ constexpr std::array kFamilies = {
     Family{.model_type = "llama",
            .architecture = "Llama",
            .gguf = {.architecture = "llama", .interleaves = true}},
-    // arXiv:2310.06825
-    Family{.model_type = "mistral", .architecture = "Mistral", .windows = Windows::kAll},
+    // arXiv:2310.06825. In GGUF files it is a Llama: llama.cpp knows neither its name nor its
+    // window.
+    Family{.model_type = "mistral",
+           .architecture = "Mistral",
+           .gguf = {.architecture = "llama", .interleaves = true},
+           .windows = Windows::kAll},
     // Qwen 2 and 2.5: arXiv:2407.10671
     Family{.model_type = "qwen2",
            .architecture = "Qwen2",

@@ -30,7 +30,7 @@ struct LayerNames {
 
 /// How llama.cpp keeps a family's models in its GGUF files.
 struct GgufLayout {
-  std::string_view architecture = "";  ///< `general.architecture`; empty: not read from GGUF
+  std::string_view architecture = "";  ///< `general.architecture`; empty: not in GGUF files
   /// It turns neighbouring pairs of a head where Hugging Face turns halves: the rows of queries and
   /// keys are interleaved.
   bool interleaves = false;
@@ -66,6 +66,7 @@ std::span<const Family> families();
 
 /// @throws DataError naming the file, the type found and those that there are
 const Family& family_of_type(std::string_view model_type, const std::string& where);
+/// The first of that architecture.
 /// @param has_experts tells Mixtral from Llama, which llama.cpp has under one name
 const Family& family_of_gguf(std::string_view architecture, bool has_experts,
                              const std::string& where);

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "model/gguf_write.h"
 #include "model/load.h"
 #include "model/packed_checkpoint.h"
 
@@ -66,15 +67,6 @@ bool is_float(io::DType dtype) {
 }
 
 bool all_finite(const Tensor& tensor) { return at::isfinite(tensor).all().item<bool>(); }
-
-/// llama.cpp turns neighbouring pairs where Hugging Face turns halves: within each head its rows
-/// are interleaved. This puts them back.
-Tensor uninterleave(const Tensor& rows, std::int64_t heads) {
-  const std::int64_t half = rows.size(0) / heads / 2;
-  Shape split{heads, half, 2};
-  if (rows.dim() == 2) split.push_back(rows.size(1));
-  return rows.reshape(split).transpose(1, 2).reshape(rows.sizes()).contiguous();
-}
 
 }  // namespace
 
@@ -203,7 +195,7 @@ Tensor WeightReader::read(const WeightSlot& slot, torch::Dtype dtype) const {
                                 : "");
   }
   const bool is_interleaved = gguf_ && slot.interleaved_heads > 0;
-  return is_interleaved ? uninterleave(result, slot.interleaved_heads) : result;
+  return is_interleaved ? separate_heads(result, slot.interleaved_heads) : result;
 }
 
 }  // namespace hone::model

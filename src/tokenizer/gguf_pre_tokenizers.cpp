@@ -45,7 +45,7 @@ const std::vector<GgufPreTokenizer>& table() {
       {.names = {"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b",
                  "mellum2"},
        .patterns = {kDigit, kGpt2Pattern}},
-      {.names = {"llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "lfm2",
+      {.names = {"llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "lfm2",
                  "midm-2.0", "jina-v5-nano"},
        .patterns = {kLlama3Pattern},
        .ignore_merges = true,
@@ -121,6 +121,20 @@ const GgufPreTokenizer* find_gguf_pre_tokenizer(std::string_view name) {
     if (std::find(kind.names.begin(), kind.names.end(), name) != kind.names.end()) return &kind;
   }
   return nullptr;
+}
+
+const GgufPreTokenizer* find_gguf_pre_tokenizer(const std::vector<std::string>& patterns,
+                                                bool ignore_merges, bool nfc) {
+  const GgufPreTokenizer* best = nullptr;
+  int best_fit = -1;
+  for (const GgufPreTokenizer& kind : table()) {
+    if (kind.spells_spaces || !std::ranges::equal(kind.patterns, patterns)) continue;
+    const int fit = 2 * (kind.ignore_merges == ignore_merges) + (kind.nfc == nfc);
+    if (fit <= best_fit) continue;
+    best = &kind;
+    best_fit = fit;
+  }
+  return best;
 }
 
 std::string gguf_pre_tokenizer_names() {
