@@ -162,14 +162,19 @@ TEST_P(SharedFault, ADiskThatIsFullForOneRankIsToldToAllAndLeavesNothing) {
 }
 
 TEST_P(SharedFault, ANaNOnOneRankIsKnownToAllAndNothingIsSaved) {
+  std::string poisoned;
   as_ranks(3, [&](distributed::Group& group) {
     Session session = session_of(group, {1, 1, 1});
     fill(session);
     session.progress.step = 1;
-    const KeptTensor moment = moments_of(session).back();
-    if (group.rank() == 1) moment.tensor.view({-1})[-1] = std::nan("");
+    if (group.rank() == 1) {
+      const KeptTensor moment = moments_of(session).back();
+      moment.tensor.view({-1})[-1] = std::nan("");
+      poisoned = moment.name;
+    }
+    group.barrier("the test");
     CheckpointWriter writer(group, 0);
-    EXPECT_EQ(writer.save(session), moment.name);
+    EXPECT_EQ(writer.save(session), poisoned);
     writer.wait();
     EXPECT_EQ(writer.saved_step(), 0);
     group.close();
