@@ -335,10 +335,9 @@ void declare_form(CLI::App& command, Arguments& a) {
                   "How much each of several adapters counts (0.5,0.5)")
       ->delimiter(',')
       ->allow_extra_args(false);
-  1 ");
-      command.add_option("--combination", a.combination.type, "How several adapters become one")
-          ->check(CLI::IsMember(adapters::combination_types()))
-          ->capture_default_str();
+  command.add_option("--combination", a.combination.type, "How several adapters become one")
+      ->check(CLI::IsMember(adapters::combination_types()))
+      ->capture_default_str();
 }
 
 }  // namespace

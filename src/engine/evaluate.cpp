@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "distributed/texts.h"
 #include "engine/batch.h"
+#include "engine/sharding.h"
 
 namespace hone::engine {
 
@@ -27,7 +28,6 @@ report::Metrics evaluate_loss(const model::Decoder& decoder, const datasets::Dat
 
 eval::Crew crew_of(const Session& session) {
   const distributed::Group& group = session.group;
-  const std::string& strategy = session.options.distributed.strategy;
   // Numbers as the bytes of a text: every rank has as many as it likes, and NaN stays what it is.
   const auto exchange = [group](const eval::Numbers& own) {
     const std::string text(reinterpret_cast<const char*>(own.data()), own.size() * sizeof(double));
@@ -41,7 +41,7 @@ eval::Crew crew_of(const Session& session) {
   };
   return {.rank = group.rank(),
           .world = group.world(),
-          .passes_together = strategy == "fsdp" || strategy == "hybrid",
+          .passes_together = session.sharding && session.sharding->passes_are_shared(),
           .exchange = exchange};
 }
 

@@ -186,16 +186,6 @@ std::int64_t go_back(Underway& now) {
   return step;
 }
 
-/// The first tensor that holds a NaN or an infinity, on any rank.
-std::optional<std::string> first_poisoned(const Session& session) {
-  auto poisoned = first_non_finite(session);
-  if (!session.sharding) return poisoned;
-  const int found = distributed::greatest(session.group, poisoned ? session.group.rank() + 1 : 0,
-                                          "what is to be saved", distributed::Patience::kPhase);
-  if (found > 0 && !poisoned) poisoned = fmt::format("a part of what rank {} keeps", found - 1);
-  return poisoned;
-}
-
 /// Saves the state after the last step, unless that has been done. What holds a NaN is never saved.
 void save(Underway& now) {
   Session& session = now.session;

@@ -112,6 +112,9 @@ const Target kLlamaCppTarget = {
     .rules = kRules,
     .write = write_gguf,
     .read_back = read_gguf,
+    .merged_bytes = gguf_model_bytes,
+    .serve_adapter = "llama-server -m BASE.gguf --lora {folder}/adapter-*.gguf",
+    .serve_model = "llama-server -m {folder}/model-*.gguf",
 };
 
 const Target kOllamaTarget = {
@@ -124,6 +127,9 @@ const Target kOllamaTarget = {
     .rules = kRules,
     .write = write_for_ollama,
     .read_back = read_gguf,
+    .merged_bytes = gguf_model_bytes,
+    .serve_adapter = "ollama create tuned -f {folder}/Modelfile",
+    .serve_model = "ollama create tuned -f {folder}/Modelfile",
 };
 
 }  // namespace hone::exporting

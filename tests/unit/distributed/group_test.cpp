@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <regex>
+
 #include "base/error.h"
 #include "distributed/exchange.h"
 #include "distributed/strategy.h"
@@ -85,7 +87,9 @@ TEST(Group, NamesARankThatHasLeft) {
     EXPECT_TRUE(test::contains(message, "all-reduce of the gradients")) << message;
     EXPECT_TRUE(test::contains(message, fmt::format("rank {} of 3: step 7: ", group.rank())))
         << message;
-    EXPECT_TRUE(test::contains(message, "1 left the run")) << message;
+    // The third may have left because of the second.
+    EXPECT_TRUE(std::regex_search(message, std::regex("ranks? [0-9, ]*1[0-9, ]* left the run")))
+        << message;
   });
 }
 

@@ -71,14 +71,18 @@ TEST_P(GgufRoundTrip, KeepsSpecialTokensAndTheFrame) {
   const fs::path source = test::fixture(std::string("tokenizers/") + GetParam());
   const Tokenizer before = Tokenizer::load(source);
   const Tokenizer after = Tokenizer::load(write({.source = source}, folder));
-  if (before.special().bos_id) EXPECT_EQ(after.special().bos_id, before.special().bos_id);
+  if (before.special().bos_id) {
+    EXPECT_EQ(after.special().bos_id, before.special().bos_id);
+  }
   EXPECT_EQ(after.special().eos_id, before.special().eos_id);
   EXPECT_EQ(after.encode("a", {.add_special_tokens = true}).ids,
             before.encode("a", {.add_special_tokens = true}).ids);
   for (std::size_t id = 0; id < before.vocab_size(); ++id) {
     const auto one = static_cast<std::int32_t>(id);
     EXPECT_EQ(after.is_special(one), before.is_special(one)) << id;
-    if (before.is_special(one)) EXPECT_EQ(after.id_to_token(one), before.id_to_token(one));
+    if (before.is_special(one)) {
+      EXPECT_EQ(after.id_to_token(one), before.id_to_token(one));
+    }
   }
 }
 
