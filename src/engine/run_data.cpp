@@ -3,6 +3,8 @@
 #include <ATen/Parallel.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "datasets/joined.h"
 #include "datasets/lent_answers.h"
@@ -34,8 +36,12 @@ bool balances(const RunOptions& options) {
   const adapters::AdapterOptions& adapter = options.adapter;
   const bool may_drop =
       adapter.trains_adapter() && (adapter.lora_dropout > 0 || !adapter.init_from.empty());
+  // AOT's sorting has pairs that are alike change places with their order.
   const bool has_neighbours =
-      options.train.method == "kto" && options.kto.kl_scope == "micro_batch";
+      (options.train.method == "kto" && options.kto.kl_scope == "micro_batch") ||
+      (options.train.method == "dpo" &&
+       std::ranges::any_of(options.dpo.loss_type,
+                           [](const std::string& type) { return type.starts_with("aot"); }));
   return !may_drop && !has_neighbours && options.train.neftune_noise_alpha == 0;
 }
 

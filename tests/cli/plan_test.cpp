@@ -75,7 +75,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"lora_large_batch",
              "{method: lora, r: 64}",
              {"train.gradient_accumulation_steps=1", "train.per_device_train_batch_size=16"}}),
-    [](const auto& info) { return std::string(info.param.name); });
+    [](const auto& one) { return std::string(one.param.name); });
 
 /// Every method of the table has a plan, and it counts what the method trains.
 TEST(Plan, CountsWhatEveryMethodTrains) {

@@ -64,8 +64,9 @@ TEST_P(KilledRank, IsNamedByAllAndEndsTheRun) {
   EXPECT_TRUE(contains(finished.err, fmt::format("rank {} was ended by signal 9", killed)));
   // The survivors say so themselves, as they would without a launcher.
   for (int rank = 0; rank < 4; ++rank)
-    if (rank != killed)
+    if (rank != killed) {
       EXPECT_TRUE(contains(finished.err, fmt::format("[{0}] error: rank {0} of 4: ", rank)));
+    }
   const std::string what =
       killed == 0 ? "rank 0 is gone" : fmt::format("rank {} gave no sign", killed);
   EXPECT_TRUE(contains(finished.err, what));

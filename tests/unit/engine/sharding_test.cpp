@@ -35,12 +35,17 @@ RunOptions options_of(const std::string& adapter) {
       .options;
 }
 
-double largest_place(model::Decoder& decoder) {
+/// A layer's weights with its adapters', or what stands outside the layers.
+double largest_place(model::Decoder& decoder, const Trainable& trainable) {
   std::map<std::string, double> bytes;
-  for (const model::WeightSlot& slot : model::weight_slots(decoder)) {
-    const std::size_t at = slot.name.find("layers.");
-    bytes[at == std::string::npos ? "" : slot.name.substr(at, 8)] += double(slot.tensor->nbytes());
-  }
+  const auto add = [&](const std::string& name, const Tensor& tensor) {
+    const std::size_t at = name.find("layers.");
+    bytes[at == std::string::npos ? "" : name.substr(at, 8)] += double(tensor.nbytes());
+  };
+  for (const model::WeightSlot& slot : model::weight_slots(decoder)) add(slot.name, *slot.tensor);
+  if (trainable.adapter)
+    for (const optim::Parameter& parameter : trainable.parameters)
+      add(parameter.name, parameter.tensor);
   double largest = 0;
   for (const auto& [place, size] : bytes) largest = std::max(largest, size);
   return largest;
@@ -53,8 +58,9 @@ Held measure(int world, const std::string& adapter) {
   distributed::as_parting_ranks(world, [&](distributed::Group& group) {
     const RunOptions options = options_of(adapter);
     model::Decoder decoder = model::load_decoder(options.model.base, {});
-    const double largest = largest_place(decoder);
-    Trainable trainable = make_trainable(decoder, options.adapter, {}, {.total_steps = 10});
+    Trainable trainable =
+        make_trainable(decoder, options.adapter, {}, {.added_ids = {}, .total_steps = 10});
+    const double largest = largest_place(decoder, trainable);
     const auto sharding = divide_among_ranks(options, group, decoder, nullptr, trainable);
     const optim::Optimizer optimizer(trainable.parameters, options.optim);
     group.barrier("the start");

@@ -85,10 +85,12 @@ const std::vector<std::string> kAll = {"q_proj",    "k_proj",  "v_proj",   "o_pr
 
 TEST_F(GgufAdapter, GivesTheLogitsOfTheMergedModel) {
   for (const char* name : {"llama", "qwen2", "qwen3", "granite", "smollm3", "gemma2"})
-    if (test::has_fixture(std::string("models/") + name))
+    if (test::has_fixture(std::string("models/") + name)) {
       EXPECT_LT(difference(name, options_of(kAll)), 1e-5) << name;
-  if (test::has_fixture("models/phi3"))
+    }
+  if (test::has_fixture("models/phi3")) {
     EXPECT_LT(difference("phi3", options_of({"qkv_proj", "gate_up_proj", "down_proj"})), 1e-5);
+  }
 }
 
 TEST_F(GgufAdapter, HalvesAreAsNearAsTheirPrecision) {
