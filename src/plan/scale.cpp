@@ -79,8 +79,9 @@ std::vector<Assumption> assumptions(const SingleDevice& device, const Cluster& c
        counted + " under ddp"},
       {"gradients are summed in fp32, once a step; sharded ones with every micro-batch",
        counted + " under ddp"},
-      {"on 2 ranks of ddp a step takes the single one's time and the exchange",
-       "tests/bench/scale.py measures it"},
+      {"a step takes the single device's time and what of the exchange nothing hides "
+       "(tests/bench/scale.py measures it for 2 ranks of ddp)",
+       ""},
       {fmt::format("links inside a node carry {:.4g} GB/s, between nodes {:.4g} GB/s, for each GPU "
                    "and direction; large messages get {:.0f} % of that",
                    cluster.intra_bytes_per_s / 1e9, cluster.inter_bytes_per_s / 1e9,
