@@ -77,7 +77,7 @@ std::vector<std::pair<std::string, std::string>> merges_of(const JsonField& mode
   for (std::size_t i = 0; i < field.array().size(); ++i) {
     const JsonField merge = field.at(i);
     if (merge.value->is_array()) {
-      merges.emplace_back(merge.at(0).string(), merge.at(1).string());
+      merges.emplace_back(merge.at(std::size_t{0}).string(), merge.at(std::size_t{1}).string());
       continue;
     }
     const std::string pair = merge.string();
