@@ -21,6 +21,12 @@ bool keeps_input(const Linear& linear) {
   return linear.exists() && (linear.adapter != nullptr || is_trained(linear.weight));
 }
 
+/// The same where a norm or a gate makes the input: an adapter's layer makes that again in its
+/// backward pass (src/kernels/kept_input.h).
+bool keeps_made_input(const Linear& linear) {
+  return keeps_input(linear) && linear.adapter == nullptr;
+}
+
 /// The copy in the compute dtype that autograd keeps of a weight in another one. LoRA's product and
 /// that of a packed weight make theirs anew.
 std::int64_t kept_copy(const Linear& linear, torch::Dtype compute) {
@@ -60,9 +66,9 @@ void add_attention(Kept& kept, const Decoder& decoder, const Layer& layer, const
                    bool has_gradient) {
   const torch::Tensor& norm_before = layer.attention_pre_norm;
   add_norm(kept, norm_before.defined() && (has_gradient || is_trained(norm_before)), w.hidden);
-  const bool keeps = keeps_input(layer.q_proj) || keeps_input(layer.k_proj) ||
-                     keeps_input(layer.v_proj) || keeps_input(layer.qkv_proj);
-  if (keeps) kept.narrow += w.hidden;
+  const auto keeps = norm_before.defined() ? keeps_made_input : keeps_input;
+  if (keeps(layer.q_proj) || keeps(layer.k_proj) || keeps(layer.v_proj) || keeps(layer.qkv_proj))
+    kept.narrow += w.hidden;
   const model::QkNorm norm = decoder.spec.family->qk_norm;
   if (norm != model::QkNorm::kNone) {
     kept.narrow += w.queries + w.keys;
@@ -94,11 +100,11 @@ void add_mlp(Kept& kept, const Decoder& decoder, std::size_t index, const Widths
   if (decoder.spec.layers[index].is_moe) {
     add_experts(kept, decoder, layer, w);
   } else {
-    if (keeps_input(layer.gate_proj) || keeps_input(layer.up_proj) ||
-        keeps_input(layer.gate_up_proj))
+    const auto keeps = layer.mlp_pre_norm.defined() ? keeps_made_input : keeps_input;
+    if (keeps(layer.gate_proj) || keeps(layer.up_proj) || keeps(layer.gate_up_proj))
       kept.narrow += w.hidden;
     kept.narrow += 2 * w.feed_forward;
-    if (keeps_input(layer.down_proj)) kept.narrow += w.feed_forward;
+    if (keeps_made_input(layer.down_proj)) kept.narrow += w.feed_forward;
   }
   add_norm(kept, layer.mlp_post_norm.defined(), w.hidden);
 }

@@ -253,7 +253,8 @@ TEST_F(Scale, HidesExchangesBehindComputingAndNoMore) {
 
 TEST_F(Scale, SaysWhatWasCheckedAndWhatIsStated) {
   std::set<std::string> statuses;
-  for (const json& one : predict({})["assumptions"]) {
+  const json predicted = predict({});
+  for (const json& one : predicted["assumptions"]) {
     statuses.insert(one["status"].get<std::string>());
     EXPECT_EQ(one["status"] == "checked", !one["checked_by"].get<std::string>().empty());
   }

@@ -15,7 +15,8 @@ using nlohmann::json;
 json reference() { return io::read_json(test::fixture("eval/text_metrics.json")); }
 
 TEST(Bleu, CutsTextsAsSacrebleuDoes) {
-  for (const json& row : reference()["cases"])
+  const json cases = reference()["cases"];
+  for (const json& row : cases)
     EXPECT_EQ(tokenize_13a(row["answer"].get<std::string>()),
               row["tokens_13a"].get<std::vector<std::string>>())
         << row["answer"];
@@ -36,7 +37,8 @@ TEST(Bleu, OfCorporaIsSacrebleus) {
 }
 
 TEST(RougeL, IsRougeScores) {
-  for (const json& row : reference()["cases"])
+  const json cases = reference()["cases"];
+  for (const json& row : cases)
     EXPECT_NEAR(rouge_l_f1(row["answer"].get<std::string>(), row["reference"].get<std::string>()),
                 row["rouge_l"].get<double>(), 1e-12)
         << row;
