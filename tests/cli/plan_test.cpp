@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "io/json.h"
@@ -16,6 +17,13 @@ using test::contains;
 using test::rows_of;
 using test::run_hone;
 using test::TinyRun;
+
+/// What a verb that says one thing says; nothing where it fails, as the test does then.
+json only_row(const std::vector<std::string>& arguments) {
+  const std::vector<json> rows = rows_of(run_hone(arguments));
+  EXPECT_EQ(rows.size(), 1u);
+  return rows.empty() ? json::object() : rows.front();
+}
 
 std::vector<std::string> plan_of(const std::string& config, const std::vector<std::string>& more) {
   std::vector<std::string> arguments = {"plan", config, "--json", "--device-tflops", "1"};
@@ -43,7 +51,7 @@ TEST_P(PlannedMemory, IsThatOfTheRun) {
   const TinyRun run(GetParam().adapter);
   std::vector<std::string> overrides = GetParam().overrides;
   overrides.emplace_back("train.max_steps=4");
-  const json planned = rows_of(run_hone(plan_of(run.config, overrides))).front()["memory"];
+  const json planned = only_row(plan_of(run.config, overrides))["memory"];
   const json measured = memory_of_run(run, overrides);
   for (const char* key : {"weights_bytes", "trained_bytes", "moments_bytes", "gradients_bytes"})
     EXPECT_EQ(planned[key], measured[key]) << key;
@@ -76,7 +84,7 @@ INSTANTIATE_TEST_SUITE_P(
              "{method: full}",
              {"train.gradient_accumulation_steps=1", "train.per_device_train_batch_size=16"}},
         Case{"lora_large_batch",
-             "{method: lora, r: 64}",
+             "{method: lora, r: 32}",
              {"train.gradient_accumulation_steps=1", "train.per_device_train_batch_size=16"}}),
     [](const auto& one) { return std::string(one.param.name); });
 
@@ -90,7 +98,7 @@ TEST(Plan, CountsWhatEveryMethodTrains) {
         "{method: ln_tuning}", "{method: prompt_tuning}", "{method: prefix_tuning}",
         "{method: p_tuning}", "{method: full}"}) {
     const TinyRun run(adapter);
-    const json planned = rows_of(run_hone(plan_of(run.config, {}))).front();
+    const json planned = only_row(plan_of(run.config, {}));
     const json measured = memory_of_run(run, {});
     EXPECT_EQ(planned["memory"]["trained_bytes"], measured["trained_bytes"]) << adapter;
     EXPECT_EQ(planned["memory"]["moments_bytes"], measured["moments_bytes"]) << adapter;
@@ -102,7 +110,7 @@ TEST(Plan, CountsWhatEveryMethodTrains) {
 TEST(Plan, CountsWorkAsTheRunDoes) {
   const TinyRun run("{method: lora, r: 4}");
   ASSERT_EQ(run_hone(run.train({"train.max_steps=5"})).exit_code, 0);
-  const json planned = rows_of(run_hone(plan_of(run.config, {"train.max_steps=5"}))).front();
+  const json planned = only_row(plan_of(run.config, {"train.max_steps=5"}));
   double tokens = 0, flops = 0;
   const double peak = io::read_json(run.output() / "run.json")["matrix_peak_flops"];
   for (const json& line : test::read_jsonl(run.output() / "metrics.jsonl")) {
@@ -115,20 +123,20 @@ TEST(Plan, CountsWorkAsTheRunDoes) {
   EXPECT_NEAR(planned["flops"]["run"].get<double>() / flops, 1, 1e-9);
 }
 
-TEST(Plan, NeedsNoWeightsAndNoRows) {
+TEST(Plan, NeedsNoWeightsAndReadsNoRows) {
   const test::TempFolder folder;
   const auto base = test::fixture("models/llama");
   std::filesystem::create_directories(folder / "model");
-  for (const char* file : {"config.json"})
-    std::filesystem::copy_file(base / file, folder / "model" / file);
+  std::filesystem::copy_file(base / "config.json", folder / "model" / "config.json");
+  const std::string rows = folder.write("rows.jsonl", "no row");
   const std::string config =
       folder
           .write("config.yaml", "model: {base: '" + (folder / "model").string() +
                                     "'}\nadapter: {method: lora, r: 4}\n"
-                                    "data: {train: none.jsonl}\ntrain: {max_steps: 10}\n")
+                                    "data: {train: " +
+                                    rows + "}\ntrain: {max_steps: 10}\n")
           .string();
-  const json planned =
-      rows_of(run_hone(plan_of(config, {"--tokens", "4096", "--documents", "4"}))).front();
+  const json planned = only_row(plan_of(config, {"--tokens", "4096", "--documents", "4"}));
   EXPECT_EQ(planned["longest_micro_batch"]["tokens"], 4096);
   EXPECT_GT(planned["memory"]["weights_bytes"], 0);
 }
@@ -136,11 +144,11 @@ TEST(Plan, NeedsNoWeightsAndNoRows) {
 TEST(Plan, AdvisesWhatMakesItFitCheapestFirst) {
   const TinyRun run("{method: full}");
   const std::vector<std::string> batch = {"train.per_device_train_batch_size=8"};
-  const json whole = rows_of(run_hone(plan_of(run.config, batch))).front();
+  const json whole = only_row(plan_of(run.config, batch));
   const auto total = whole["memory"]["total_bytes"].get<std::int64_t>();
   std::vector<std::string> asked = batch;
   asked.insert(asked.end(), {"--memory", fmt::format("{}", total * 2 / 3)});
-  const json planned = rows_of(run_hone(plan_of(run.config, asked))).front();
+  const json planned = only_row(plan_of(run.config, asked));
   EXPECT_FALSE(planned["fits"]);
   ASSERT_FALSE(planned["advice"].empty());
   EXPECT_EQ(planned["advice"][0]["overrides"][0], "train.per_device_train_batch_size=4");
@@ -153,17 +161,17 @@ TEST(Plan, AdvisesWhatMakesItFitCheapestFirst) {
   }
   EXPECT_LE(before, total * 2 / 3);
   // What is advised is a config that plans as promised.
-  const json smaller = rows_of(run_hone(plan_of(run.config, taken))).front();
+  const json smaller = only_row(plan_of(run.config, taken));
   EXPECT_EQ(smaller["memory"]["total_bytes"], before);
   asked.back() = "1GiB";
-  EXPECT_TRUE(rows_of(run_hone(plan_of(run.config, asked))).front()["fits"]);
+  EXPECT_TRUE(only_row(plan_of(run.config, asked))["fits"]);
   asked.back() = "lots";
   EXPECT_EQ(run_hone(plan_of(run.config, asked)).exit_code, 2);
 }
 
 TEST(Plan, SharesARunAmongRanks) {
   const TinyRun run("{method: full}");
-  const json planned = rows_of(run_hone(plan_of(run.config, {"--ranks", "4"}))).front();
+  const json planned = only_row(plan_of(run.config, {"--ranks", "4"}));
   const json &ranks = planned["ranks"], &whole = planned["memory"];
   EXPECT_EQ(ranks["ddp"]["total_bytes"], whole["total_bytes"]);
   EXPECT_EQ(ranks["zero1"]["moments_bytes"], whole["moments_bytes"].get<std::int64_t>() / 4);
@@ -175,27 +183,18 @@ TEST(Plan, SharesARunAmongRanks) {
 /// Predictions of a full fine-tuning whose numbers are round.
 class Scale : public testing::Test {
  protected:
-  json predict(const std::vector<std::string>& more) {
-    std::vector<std::string> arguments = {"plan",
-                                          run.config,
-                                          "--json",
-                                          "--device-tflops",
-                                          "1",
-                                          "--scale",
-                                          "--step-time",
-                                          "1",
-                                          "--intra-node",
-                                          "100",
-                                          "--inter-node",
-                                          "10",
-                                          "--intra-latency",
-                                          "0",
-                                          "--inter-latency",
-                                          "0",
-                                          "--reached",
-                                          "1"};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return rows_of(run_hone(arguments)).front();
+  json predict(const std::map<std::string, std::string>& more) {
+    std::map<std::string, std::string> flags = more;
+    flags.merge(std::map<std::string, std::string>{{"--device-tflops", "1"},
+                                                   {"--step-time", "1"},
+                                                   {"--intra-node", "100"},
+                                                   {"--inter-node", "10"},
+                                                   {"--intra-latency", "0"},
+                                                   {"--inter-latency", "0"},
+                                                   {"--reached", "1"}});
+    std::vector<std::string> arguments = {"plan", run.config, "--json", "--scale"};
+    for (const auto& [flag, value] : flags) arguments.insert(arguments.end(), {flag, value});
+    return only_row(arguments);
   }
   static json at(const json& document, const std::string& strategy, int gpus) {
     for (const json& one : document["predictions"])
@@ -208,7 +207,7 @@ class Scale : public testing::Test {
 
 TEST_F(Scale, SendsWhatRingsSend) {
   const json document = predict({});
-  const json plan = rows_of(run_hone(plan_of(run.config, {}))).front();
+  const json plan = only_row(plan_of(run.config, {}));
   const auto gradients = plan["memory"]["gradients_bytes"].get<double>();
   for (const int n : {8, 64, 1024}) {
     const double share = double(n - 1) / n;
@@ -239,7 +238,7 @@ TEST_F(Scale, TakesTheSlowerLinkBeyondANode) {
 
 TEST_F(Scale, HidesExchangesBehindComputingAndNoMore) {
   // So slow that computing covers little of it: as long as it takes itself.
-  const json document = predict({"--intra-node", "1e-6"});
+  const json document = predict({{"--intra-node", "1e-6"}});
   const json layers = at(document, "fsdp", 8), device = document["single_device"];
   const double covered = device["forward_s"].get<double>() + device["backward_s"].get<double>();
   EXPECT_NEAR(layers["step_without_overlap_s"].get<double>() - layers["step_s"].get<double>(),
@@ -248,7 +247,7 @@ TEST_F(Scale, HidesExchangesBehindComputingAndNoMore) {
   const json whole = at(document, "ddp", 8);
   EXPECT_DOUBLE_EQ(whole["step_s"], whole["step_without_overlap_s"]);
   // And so fast that it takes no time.
-  EXPECT_NEAR(at(predict({"--intra-node", "1e6"}), "fsdp", 8)["efficiency"], 1, 1e-3);
+  EXPECT_NEAR(at(predict({{"--intra-node", "1e6"}}), "fsdp", 8)["efficiency"], 1, 1e-3);
 }
 
 TEST_F(Scale, SaysWhatWasCheckedAndWhatIsStated) {
@@ -262,8 +261,8 @@ TEST_F(Scale, SaysWhatWasCheckedAndWhatIsStated) {
 }
 
 TEST_F(Scale, KnowsLinksByNameAndRefusesOthers) {
-  EXPECT_EQ(predict({"--intra-node", "nvlink4"})["intra_node_bytes_per_s"], 450e9);
-  EXPECT_EQ(predict({"--inter-node", "ndr"})["inter_node_bytes_per_s"], 50e9);
+  EXPECT_EQ(predict({{"--intra-node", "nvlink4"}})["intra_node_bytes_per_s"], 450e9);
+  EXPECT_EQ(predict({{"--inter-node", "ndr"}})["inter_node_bytes_per_s"], 50e9);
   const test::Finished refused =
       run_hone({"plan", run.config, "--scale", "--intra-node", "string"});
   EXPECT_EQ(refused.exit_code, 2);
