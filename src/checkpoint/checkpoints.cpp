@@ -63,6 +63,8 @@ std::optional<VerifiedFolder> newest_valid(const fs::path& run_folder, const OnS
     if (among && !among(entry.step)) continue;
     try {
       return verify_entry(entry, read);
+    } catch (const DistributedError&) {
+      throw;  // another rank is gone: that says nothing of the checkpoint
     } catch (const std::exception& error) {
       on_skipped(entry.folder, error.what());
     }

@@ -62,8 +62,8 @@ const Table<DistributedOptions>& DistributedOptions::table() {
            "rows of a step stay, with one process too, so that it takes the steps of several. "
            "auto: where that changes a step by no more than rounding, so not with dropout "
            "(adapter.lora_dropout, or what adapter.init_from may have) or NEFTune's noise, which a "
-           "row's place in its step draws, nor with kto.kl_scope: micro_batch or the losses of "
-           "AOT. Token budgets "
+           "row's place in its step draws, nor with EVA's start, kto.kl_scope: micro_batch, the "
+           "losses of AOT, or weighted DPO with an SFT loss. Token budgets "
            "(train.tokens_per_device_batch) are balanced as they are."),
        field("check_steps", &DistributedOptions::check_steps, 50, at_least(0),
              unit("optimizer steps"),

@@ -181,9 +181,10 @@ void add_other_ranks(Session& session, StepReport& report, distributed::Overlapp
 /// Where every pass takes all ranks, one that has computed its micro-batches goes along with those
 /// that have more.
 void go_along(Session& session, const datasets::StepFeed::Step& rows, bool share_prompts) {
-  if (!session.sharding || !session.sharding->passes_are_shared()) return;
+  const std::size_t left = session.passes_left(rows);
+  if (left == 0) return;
   const PhaseClock::Span span = session.clock.measure(Phase::kBackward);
-  for (std::size_t i = 0; i < rows.passes_left(); ++i)
+  for (std::size_t i = 0; i < left; ++i)
     session.sharding->stand_in(
         session.decoder,
         to_device(rows.micro_batches.front(), session.decoder.device(), share_prompts).tokens);

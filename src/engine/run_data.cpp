@@ -28,24 +28,33 @@ void warn_of_missing_tokens(const Text& text) {
       tokenizer::offer_templates(*text.tokenizer));
 }
 
-/// Whether rows are shared out to a step's micro-batches by their tokens: of itself only where that
-/// changes no number but by rounding, so that nothing about a row hangs on its place or neighbours.
-bool balances(const RunOptions& options) {
+/// Whether a row's loss hangs on the rows beside it, or on their order.
+bool has_neighbours(const RunOptions& options) {
+  if (options.train.method == "kto") return options.kto.kl_scope == "micro_batch";
+  if (options.train.method != "dpo") return false;
+  const DpoOptions& dpo = options.dpo;
+  // AOT's sorting has pairs that are alike change places; a weight multiplies a mean over all.
+  return std::ranges::any_of(dpo.loss_type,
+                             [&](const std::string& type) {
+                               return type.starts_with("aot") ||
+                                      (dpo.use_weighting && type == "sft");
+                             }) ||
+         (dpo.use_weighting && dpo.rpo_alpha > 0);
+}
+
+}  // namespace
+
+bool shares_out_rows(const RunOptions& options) {
   const std::string& balance = options.distributed.balance;
   if (balance != "auto") return balance == "always";
   const adapters::AdapterOptions& adapter = options.adapter;
   const bool may_drop =
       adapter.trains_adapter() && (adapter.lora_dropout > 0 || !adapter.init_from.empty());
-  // AOT's sorting has pairs that are alike change places with their order.
-  const bool has_neighbours =
-      (options.train.method == "kto" && options.kto.kl_scope == "micro_batch") ||
-      (options.train.method == "dpo" &&
-       std::ranges::any_of(options.dpo.loss_type,
-                           [](const std::string& type) { return type.starts_with("aot"); }));
-  return !may_drop && !has_neighbours && options.train.neftune_noise_alpha == 0;
+  // EVA looks at the first micro-batches one after the other, and stops at one of them.
+  const bool looks_first = adapter.trains_adapter() && adapter.init_lora_weights == "eva";
+  return !may_drop && !looks_first && options.train.neftune_noise_alpha == 0 &&
+         !has_neighbours(options);
 }
-
-}  // namespace
 
 datasets::TextTools text_tools(const Text& text, const model::Spec& spec) {
   datasets::TextTools tools = {.tokenizer = text.tokenizer ? &*text.tokenizer : nullptr,
@@ -90,7 +99,7 @@ datasets::Sampler make_sampler(const RunOptions& options, const RunData& data, i
       {.rows_per_batch = options.train.per_device_train_batch_size,
        .tokens_per_batch = options.train.tokens_per_device_batch,
        .gradient_accumulation_steps = options.train.gradient_accumulation_steps * world,
-       .balance = balances(options)});
+       .balance = shares_out_rows(options)});
 }
 
 std::int64_t total_steps(const TrainOptions& train, const datasets::Sampler& sampler) {

@@ -21,6 +21,11 @@ struct RunData {
 /// @throws DataError, ConfigError
 RunData load_run_data(const RunOptions& options, const Text& text, const model::Spec& spec);
 
+/// Whether rows are shared out to a step's micro-batches by their tokens (distributed.balance): of
+/// itself only where that changes no number but by rounding, so that nothing about a row hangs on
+/// its place or on its neighbours.
+bool shares_out_rows(const RunOptions& options);
+
 /// How rows become steps, as the options say.
 /// @param world ranks that share a step, each of which accumulates as many micro-batches
 datasets::Sampler make_sampler(const RunOptions& options, const RunData& data, int world = 1);

@@ -9,6 +9,7 @@
 #include "engine/base_model.h"
 #include "engine/load_options.h"
 #include "engine/preference_options.h"
+#include "engine/run_data.h"
 
 namespace hone::engine {
 namespace {
@@ -102,6 +103,9 @@ json identity_of(const RunOptions& options, const std::string& base_sha256,
   if (const adapters::AdapterOptions& adapter = options.adapter; adapter.relora_steps > 0)
     identity["adapter.relora"] = {adapter.relora_steps, adapter.relora_warmup_steps,
                                   adapter.relora_anneal_steps, adapter.relora_prune_ratio};
+  if (train.tokens_per_device_batch <= 0 && train.gradient_accumulation_steps * world > 1 &&
+      shares_out_rows(options))
+    identity["distributed.balance"] = "rows shared out by their tokens";
   if (options.model.rope_scaling.rope_type)
     identity["model.rope_scaling"] = model::as_config(options.model.rope_scaling);
   return identity;

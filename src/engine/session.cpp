@@ -108,6 +108,10 @@ Session open_session(const config::Loaded<RunOptions>& config, const Placement& 
           .sharding = std::move(sharding)};
 }
 
+std::size_t Session::passes_left(const datasets::StepFeed::Step& rows) const {
+  return sharding && sharding->passes_are_shared() ? rows.passes_left() : 0;
+}
+
 nlohmann::json Session::identity() const {
   return identity_of(options, base_sha256.get(), train_data.info().sha256, group.world());
 }

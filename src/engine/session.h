@@ -60,6 +60,9 @@ struct Session {
 
   /// See identity_of(). Waits for base_sha256.
   nlohmann::json identity() const;
+  /// The passes that this rank has to make with others beside those of its own micro-batches of a
+  /// step: under a strategy by which each pass takes all ranks.
+  std::size_t passes_left(const datasets::StepFeed::Step& rows) const;
   /// For the manifests of what it saves. Waits for base_sha256.
   nlohmann::json origin() const;
 };

@@ -27,7 +27,8 @@ std::vector<Numbers> measure_round(const Crew& crew, std::size_t count,
   HONE_ASSERT(count > 0 && count <= static_cast<std::size_t>(crew.world), "{} pieces", count);
   const InterruptHold hold;
   const auto own = static_cast<std::size_t>(crew.rank);
-  Numbers found = measure(own < count ? own : 0);
+  Numbers found;
+  if (own < count || crew.passes_together) found = measure(own < count ? own : 0);
   if (own >= count) found.clear();
   std::vector<Numbers> all = exchange_or_leave(crew, std::move(found));
   all.resize(count);

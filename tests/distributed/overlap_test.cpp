@@ -147,6 +147,15 @@ TEST(Balance, LeavesDropoutWhereItWasUnlessToldTo) {
   EXPECT_GT(largest_difference(never, always, "loss"), 0) << "drawn anew";
 }
 
+TEST(Balance, IsPartOfWhatARunGoesOnWith) {
+  const TinyRun run("{method: lora, r: 4}");
+  ASSERT_EQ(run_hone(run.train({"train.max_steps=2", "checkpoint.save_steps=1"})).exit_code, 0);
+  const auto resumed =
+      run_hone(run.train({"train.max_steps=2", "--resume", "auto", "distributed.balance=never"}));
+  EXPECT_NE(resumed.exit_code, 0);
+  EXPECT_TRUE(contains(resumed.err, "distributed.balance"));
+}
+
 TEST(DistributedOptions, RefuseWhatCannotBe) {
   const TinyRun run(kFull);
   for (const char* wrong : {"distributed.reduce_dtype=fp16", "distributed.bucket_mb=0",

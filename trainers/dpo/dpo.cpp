@@ -99,8 +99,8 @@ engine::StepReport DpoTrainer::step(std::int64_t step) {
       reference_logps.push_back(reference.logps(micro_batch, engine::RowsOf::kTrain));
     pairs += static_cast<double>(micro_batch.rows());
   }
-  // A pass may take all ranks: who has fewer micro-batches goes along.
-  for (std::size_t i = 0; i < rows.passes_left(); ++i)
+  // Where a pass takes all ranks, who has fewer micro-batches goes along.
+  for (std::size_t i = 0; i < session.passes_left(rows); ++i)
     reference.logps(rows.micro_batches.front(), engine::RowsOf::kTrain);
 
   // 2. L = mean over the step's pairs of −log σ(β [log π_w/ref_w − log π_l/ref_l]), or its kin.

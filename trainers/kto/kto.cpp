@@ -148,8 +148,8 @@ engine::StepReport KtoTrainer::step(std::int64_t step) {
   datasets::StepFeed::Step rows = session.feed.step(step - 1);
   std::vector<Answers> all;
   double count = 0;
-  // A pass may take all ranks: who has fewer micro-batches goes along.
-  for (std::size_t i = 0; i < rows.passes_left(); ++i)
+  // Where a pass takes all ranks, who has fewer micro-batches goes along.
+  for (std::size_t i = 0; i < session.passes_left(rows); ++i)
     look_up(rows.micro_batches.front(), session, reference, engine::RowsOf::kTrain);
   for (std::size_t i = 0; i < rows.micro_batches.size(); ++i) {
     datasets::Batch& micro_batch = rows.micro_batches[i];
