@@ -6,10 +6,12 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "checkpoint/folder_writer.h"
+#include "checkpoint/manifest.h"
 #include "cli/export_measure.h"
 #include "cli/export_sizes.h"
 #include "cli/export_source.h"
 #include "cli/model_arguments.h"
+#include "cli/size_argument.h"
 #include "engine/base_model.h"
 #include "engine/rope_record.h"
 #include "engine/run_lineage.h"
@@ -34,23 +36,8 @@ struct Arguments {
   adapters::Combination combination;
   MeasureArguments measure;
   bool dry_run = false;
+  const CLI::Option* shard_size = nullptr;  ///< tells whether max_shard_size was given
 };
-
-/// "5GB", "200MB", or a number of bytes; decimal, as transformers reads them.
-std::int64_t bytes_of(const std::string& text) {
-  std::size_t end = 0;
-  double number = 0;
-  try {
-    number = std::stod(text, &end);
-  } catch (const std::exception&) {
-    end = 0;
-  }
-  const std::string unit = text.substr(end);
-  const double factor = unit == "GB" ? 1e9 : unit == "MB" ? 1e6 : unit == "KB" ? 1e3 : 1;
-  HONE_CHECK(ConfigError, end > 0 && number > 0 && (factor > 1 || unit.empty()),
-             "--max-shard-size {}: expected a size such as 5GB, 200MB or 1000000", text);
-  return static_cast<std::int64_t>(number * factor);
-}
 
 void check_type(const Target& target, const std::string& type, bool writes_adapter) {
   const auto types = writes_adapter ? target.adapter_types : target.merged_types;
@@ -59,7 +46,32 @@ void check_type(const Target& target, const std::string& type, bool writes_adapt
              writes_adapter ? "an adapter" : "a model", fmt::join(types, ", "));
 }
 
-/// Where the files go: --output, or a folder of the run.
+/// Refuses what the target has no use for. @throws ConfigError
+void check_remedies(const Arguments& arguments, const Target& target) {
+  const bool is_svd = arguments.method == "svd";
+  HONE_CHECK(ConfigError, arguments.rank == 0 || is_svd,
+             "--rank {}: is the rank of --dora svd; add that, or leave --rank out", arguments.rank);
+  HONE_CHECK(ConfigError, !is_svd || (target.takes_adapter && !arguments.options.merged),
+             "--dora svd: makes a plain LoRA, and what is written is a merged model, which takes "
+             "every method as it is; leave --dora out{}",
+             target.takes_adapter ? ", or --merge" : "");
+}
+
+void check_shard_size(const Arguments& arguments, const Target& target, bool writes_adapter) {
+  HONE_CHECK(ConfigError,
+             arguments.shard_size->count() == 0 || (target.has_shards && !writes_adapter),
+             "--max-shard-size: {} for {} is one file; leave it out",
+             writes_adapter ? "an adapter" : "a model", target.name);
+}
+
+/// A folder as it is named, without the "/" that may end it.
+fs::path plain(const fs::path& folder) {
+  const fs::path whole = fs::absolute(folder).lexically_normal();
+  return whole.has_filename() ? whole : whole.parent_path();
+}
+
+/// Where the files go: --output, or a folder of the run. What has a manifest is verified as a whole
+/// and gets nothing below it: the folder comes beside it.
 fs::path destination(const Arguments& arguments) {
   if (!arguments.options.output.empty()) return arguments.options.output;
   HONE_CHECK(ConfigError, !arguments.asked.run.empty(),
@@ -67,7 +79,9 @@ fs::path destination(const Arguments& arguments) {
   std::string name = arguments.options.target;
   if (arguments.options.merged) name += "-merged";
   if (!arguments.options.type.empty()) name += "-" + arguments.options.type;
-  return fs::path(arguments.asked.run) / "exports" / name;
+  fs::path place = arguments.asked.run;
+  if (fs::exists(place / checkpoint::kManifestName)) place = plain(place).parent_path();
+  return place / "exports" / name;
 }
 
 /// What is exported, in memory.
@@ -92,6 +106,19 @@ std::optional<adapters::Adapter> load_adapters(const Arguments& arguments,
   return adapters::combine(loaded, how);
 }
 
+/// Ids that the embedding has no row for would fail, or worse, where the export is served. (Some
+/// models' own tokenizers have one or two more, which no text gives.)
+void check_vocabulary(const Opened& opened) {
+  if (!opened.base.text.tokenizer) return;
+  const auto tokens = static_cast<std::int64_t>(opened.base.text.tokenizer->vocab_size());
+  const std::int64_t rows = opened.decoder.spec.vocab_size;
+  HONE_CHECK(DataError, tokens <= rows,
+             "{}: the tokenizer has ids up to {}, and the model's embedding {} rows; name the "
+             "tokenizer that the model was trained with (--tokenizer), or train with its new "
+             "tokens in model.add_tokens",
+             opened.base.text.source.string(), tokens - 1, rows);
+}
+
 Opened open(const Arguments& arguments, const Common& common) {
   Opened opened{find_export_source(arguments.asked), {}, {}, {}};
   engine::RunOptions& options = opened.from.options;
@@ -108,6 +135,7 @@ Opened open(const Arguments& arguments, const Common& common) {
   if (!arguments.tokenizer.empty())
     opened.base.text = engine::open_text(fs::path(arguments.tokenizer), options.data.chat_template);
   opened.decoder = engine::load_base(opened.base, options.model, {});
+  if (!arguments.tokenizer.empty()) check_vocabulary(opened);
   const std::uint64_t seed = common.seed.empty() ? 0 : std::stoull(common.seed);
   opened.adapter = load_adapters(arguments, opened.from.source, opened.decoder, seed);
   return opened;
@@ -228,6 +256,7 @@ void warn(const ordered_json& about) {
 ExitCode write_export(const Arguments& arguments, const Common& common) {
   const torch::NoGradGuard no_grad;
   const Target& target = exporting::target_of(arguments.options.target);
+  check_remedies(arguments, target);
   const fs::path output = destination(arguments);
   HONE_CHECK(ConfigError, !fs::exists(output) || fs::is_empty(output),
              "--output: {} is there already; choose a folder that is not", output.string());
@@ -237,6 +266,7 @@ ExitCode write_export(const Arguments& arguments, const Common& common) {
              "{} takes adapters, and {} has none; export --target hf writes the model", target.name,
              opened.from.source.base);
   check_type(target, arguments.options.type, !merges);
+  check_shard_size(arguments, target, !merges);
 
   Measured measured = measure_trained(arguments.measure, opened.from.options, opened.base,
                                       opened.decoder, opened.adapter ? &*opened.adapter : nullptr);
@@ -267,7 +297,10 @@ ExitCode write_export(const Arguments& arguments, const Common& common) {
 
 ExitCode run_export(Arguments arguments, const Common& common) {
   arguments.options.output = arguments.output;
-  arguments.options.max_shard_size_bytes = bytes_of(arguments.max_shard_size);
+  arguments.options.max_shard_size_bytes =
+      size_of_text(arguments.max_shard_size, "--max-shard-size");
+  HONE_CHECK(ConfigError, arguments.options.max_shard_size_bytes > 0,
+             "--max-shard-size: expected a size, as 5GB");
   if (arguments.method == "merge") arguments.options.merged = true;
   const std::string& type = arguments.options.type;
   arguments.measure.is_quantized =
@@ -311,7 +344,8 @@ void declare_form(CLI::App& command, Arguments& a) {
   command.add_option("--target", a.options.target, targets_help())
       ->check(CLI::IsMember(target_names()));
   command.add_option("--output", a.output,
-                     "Folder that is written; by default exports/TARGET below RUN");
+                     "Folder that is written; by default exports/TARGET below RUN, or beside it "
+                     "where RUN is an adapter, a model or an export");
   command.add_option("--type", a.options.type,
                      "What weights are written as: f32, f16, bf16, nf4, …");
   command.add_flag("--merge", a.options.merged,
@@ -325,8 +359,10 @@ void declare_form(CLI::App& command, Arguments& a) {
       ->capture_default_str();
   command.add_option("--rank", a.rank, "Of --dora svd; 0: twice the adapter's")
       ->check(CLI::NonNegativeNumber);
-  command.add_option("--max-shard-size", a.max_shard_size, "Largest file of a model's weights")
-      ->capture_default_str();
+  a.shard_size = command
+                     .add_option("--max-shard-size", a.max_shard_size,
+                                 "Largest file of a model's weights, where these are several")
+                     ->capture_default_str();
   command.add_option("--tokenizer", a.tokenizer,
                      "Folder that the tokenizer is taken from, in the place of the model's own");
   command.add_option("--template", a.chat_template, "Chat template, as data.template");

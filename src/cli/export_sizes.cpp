@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "base/error.h"
+#include "base/log.h"
 #include "cli/model_arguments.h"
 
 namespace hone::cli {
@@ -42,11 +44,15 @@ std::vector<Way> ways(const exporting::Target& target, const engine::BaseModel& 
       all.push_back(
           {name, "adapter", std::string(type), bytes, weight_bytes(base.path) + count * bytes});
     }
-  if (target.takes_merged && target.merged_bytes != nullptr)
+  if (!target.takes_merged || target.merged_bytes == nullptr) return all;
+  try {
     for (const std::string_view type : target.merged_types) {
       const std::int64_t bytes = target.merged_bytes(decoder, type);
       all.push_back({name, "model", std::string(type), bytes, count * bytes});
     }
+  } catch (const ConfigError& error) {
+    log::info("{} holds no such model: {}", name, error.what());
+  }
   return all;
 }
 

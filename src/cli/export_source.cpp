@@ -101,6 +101,9 @@ ExportSource source_of_run(const ExportAsked& asked) {
     found.options.model.base =
         asked.model.empty() ? base_of_adapter(product.folder, started_in) : asked.model;
   } else {
+    HONE_CHECK(ConfigError, asked.model.empty(),
+               "--model {}: {} is a whole model and has no base; leave --model out, or RUN",
+               asked.model, product.folder.string());
     // The model has in it what the run's options added to its base.
     auto own = config::defaults<engine::ModelOptions>();
     own.base = product.folder.string();

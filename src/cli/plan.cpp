@@ -112,7 +112,7 @@ std::string in_megabytes(std::int64_t bytes) {
 void print_memory(const plan::Plan& plan) {
   const plan::Memory& memory = plan.memory;
   const auto line = [](const char* name, std::int64_t bytes, const std::string& note = "") {
-    fmt::print("  {:<14}{:>14}  {}\n", name, in_megabytes(bytes), note);
+    fmt::print("  {:<14}{:>14}{}{}\n", name, in_megabytes(bytes), note.empty() ? "" : "  ", note);
   };
   fmt::print("memory, with a longest micro-batch of {} tokens ({} predicted)\n",
              plan.longest.tokens, plan.longest.head_rows);
@@ -132,8 +132,9 @@ void print_ranks(const plan::Plan& plan, std::int64_t ranks, std::int64_t ranks_
   if (ranks < 2) return;
   fmt::print("\neach of {} ranks holds\n", ranks);
   for (const plan::Strategy& strategy : plan::strategies())
-    fmt::print("  {:<14}{:>14}\n", strategy.name,
-               in_megabytes(memory_per_rank(plan, strategy, ranks, ranks_per_node).total()));
+    if (can_divide(strategy, ranks, ranks_per_node))
+      fmt::print("  {:<14}{:>14}\n", strategy.name,
+                 in_megabytes(memory_per_rank(plan, strategy, ranks, ranks_per_node).total()));
 }
 
 void print_work(const plan::Plan& plan, const Rate& rate) {
@@ -236,7 +237,8 @@ void show_scale(const Arguments& arguments, const Common& common, const plan::Pl
   std::vector<plan::Prediction> predictions;
   for (const plan::Strategy& strategy : plan::strategies())
     for (const std::int64_t gpus : arguments.gpus)
-      predictions.push_back(predict(plan, device, strategy, cluster, gpus));
+      if (can_divide(strategy, gpus, cluster.gpus_per_node))
+        predictions.push_back(predict(plan, device, strategy, cluster, gpus));
   const std::vector<plan::Assumption> grounds = assumptions(device, cluster);
   if (!common.json) return print_predictions(predictions, grounds);
   ordered_json document = {{"single_device",
@@ -285,8 +287,9 @@ ExitCode run_plan(Arguments arguments, const Common& common) {
   if (common.json) {
     ordered_json document = as_json(plan, rate);
     for (const plan::Strategy& strategy : plan::strategies())
-      document["ranks"][std::string(strategy.name)] =
-          as_json(memory_per_rank(plan, strategy, arguments.ranks, per_node));
+      if (can_divide(strategy, arguments.ranks, per_node))
+        document["ranks"][std::string(strategy.name)] =
+            as_json(memory_per_rank(plan, strategy, arguments.ranks, per_node));
     if (memory > 0) {
       document["fits"] = plan.memory.total() <= memory;
       document["advice"] = as_json(advice);

@@ -49,6 +49,7 @@ void show_in_mlflow(const Arguments& arguments, const Registry& registry) {
 }
 
 ExitCode add(const Arguments& arguments) {
+  if (!arguments.tag.empty()) Registry::check_tag(arguments.tag);
   Registry registry(arguments.folder);
   const std::int64_t version = registry.add(arguments.name, arguments.source, report::utc_now());
   if (!arguments.tag.empty()) registry.tag(arguments.name, version, arguments.tag);

@@ -73,15 +73,23 @@ void check_base(const Arguments& arguments, const nlohmann::json& about,
     problems.push_back(fmt::format("{}: has other weights than the adapter's base", path.string()));
 }
 
+/// JSON has no NaN: it writes null.
+std::vector<double> numbers_of(const nlohmann::ordered_json& values) {
+  std::vector<double> numbers;
+  for (const auto& value : values)
+    numbers.push_back(value.is_null() ? std::nan("") : value.get<double>());
+  return numbers;
+}
+
 /// Computes the recorded tokens again. @return what is wrong; empty: nothing
 std::string probe_again(const Arguments& arguments, const nlohmann::json& about) {
   const exporting::ReadBack read = load(arguments, about);
   const auto ids = about.at("probe").at("ids").get<std::vector<std::int64_t>>();
-  const auto recorded = about["probe"].at("logprobs").get<std::vector<double>>();
-  const auto found = probe(read.decoder, ids)["logprobs"].get<std::vector<double>>();
+  const auto recorded = numbers_of(about["probe"].at("logprobs"));
+  const auto found = numbers_of(probe(read.decoder, ids)["logprobs"]);
   double largest = recorded.size() == found.size() ? 0 : HUGE_VAL;
   for (std::size_t i = 0; i < std::min(found.size(), recorded.size()); ++i)
-    largest = std::max(largest, std::abs(found[i] - recorded[i]));
+    if (const double here = std::abs(found[i] - recorded[i]); !(here <= largest)) largest = here;
   if (largest <= kSameLogprob) return "";
   return fmt::format("a token's log-probability is another one than when it was written, by {:.3g}",
                      largest);

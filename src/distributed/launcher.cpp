@@ -270,10 +270,17 @@ class Crew {
   bool has_forwarded_ = false;
 };
 
-bool names_resume(const std::vector<std::string>& arguments) {
-  return std::ranges::any_of(arguments, [](const std::string& argument) {
-    return argument == "--resume" || argument.starts_with("--resume=");
-  });
+/// The arguments of a restart: from the newest checkpoint, wherever the first start went on from.
+std::vector<std::string> resumed(const std::vector<std::string>& arguments) {
+  std::vector<std::string> again;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i] == "--resume")
+      ++i;  // its value goes with it
+    else if (!arguments[i].starts_with("--resume="))
+      again.push_back(arguments[i]);
+  }
+  again.insert(again.end(), {"--resume", "auto"});
+  return again;
 }
 
 /// Ends early where a signal comes.
@@ -298,7 +305,7 @@ ExitCode launch(const LaunchPlan& plan) {
     log::warn("{}; restart {} of {}, from the last checkpoint", failed->end_text(), restarts + 1,
               plan.max_restarts);
     if (plan.nnodes > 1) wait_for_other_machines();
-    if (!names_resume(arguments)) arguments.insert(arguments.end(), {"--resume", "auto"});
+    arguments = resumed(plan.arguments);
   }
 }
 

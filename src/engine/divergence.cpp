@@ -39,7 +39,9 @@ Divergence divergence(const std::vector<Tensor>& before, const model::Decoder& a
     const Tensor p = at::log_softmax(before[d].to(torch::kFloat64), 1),
                  q = at::log_softmax(now.to(torch::kFloat64), 1);
     const double count = double(now.size(0));
-    found.largest = std::max(found.largest, change.max().item<double>());
+    // A NaN stays what it is: std::max would pass it over.
+    if (const double here = change.max().item<double>(); !(here <= found.largest))
+      found.largest = here;
     found.mean += change.mean().item<double>() * count;
     found.kl += (p.exp() * (p - q)).sum().item<double>();
     found.same_greedy += now.argmax(1).eq(before[d].argmax(1)).sum().item<double>();

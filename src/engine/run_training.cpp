@@ -45,6 +45,7 @@ report::RunRecord start_record(const Session& session) {
                           {"tokens", data.tokens},
                           {"trained_share", data.weight / double(data.tokens)}};
   if (!session.eval_data.empty()) record.extra["data"]["eval_rows"] = session.eval_data.size();
+  record.extra["ranks"] = session.group.world();
   return record;
 }
 

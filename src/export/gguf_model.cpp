@@ -115,6 +115,8 @@ void add_origin(const GgufOrigin& origin, io::GgufContents& contents) {
 }
 
 std::int64_t gguf_model_bytes(model::Decoder& decoder, std::string_view type) {
+  io::GgufContents unused;
+  model::describe_for_gguf(decoder.spec, unused);  // refuses what cannot be written
   std::int64_t bytes = 0;
   for (const FileTensor& tensor :
        file_tensors(model::weight_slots(decoder), gguf_mix(type), decoder.spec))

@@ -42,13 +42,17 @@ adapters::Adapter converted(adapters::Adapter adapter, torch::Dtype dtype) {
   return adapter;
 }
 
-/// The model with its layers packed, and nothing else changed. The job's own keeps its numbers.
+/// The model with its layers packed, those of a base that is packed in another way anew, and
+/// nothing else changed. The job's own keeps its numbers.
 model::Decoder packed(const model::Decoder& decoder, quant::Format format) {
   model::Decoder result = decoder;
+  const quant::Recipe recipe = {.format = format};
   model::for_each_linear(result, [&](model::Linear& linear) {
-    if (linear.packed != nullptr) return;
-    linear.packed =
-        std::make_shared<kernels::PackedMatrix>(quant::quantize(linear.weight, {.format = format}));
+    if (linear.packed != nullptr &&
+        quant::describe(quant::recipe_of(*linear.packed)) == quant::describe(recipe))
+      return;
+    linear.packed = std::make_shared<kernels::PackedMatrix>(
+        quant::quantize(model::dense_weight(linear, torch::kFloat32), recipe));
     linear.weight = Tensor();
   });
   return result;
@@ -127,6 +131,7 @@ const Target kHuggingFaceTarget = {
     .help = "a model with the adapter merged, as transformers loads it",
     .takes_adapter = false,
     .takes_merged = true,
+    .has_shards = true,
     .adapter_types = {},
     .merged_types = kHuggingFaceTypes,
     .rules = {},

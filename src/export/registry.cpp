@@ -74,6 +74,14 @@ bool same_files(const RegistryVersion& version,
   });
 }
 
+/// 0, which no version has, for what is no number.
+std::int64_t number_of(const std::string& text) {
+  std::int64_t number = 0;
+  const char* end = text.data() + text.size();
+  const auto [last, error] = std::from_chars(text.data(), end, number);
+  return error == std::errc() && last == end ? number : 0;
+}
+
 }  // namespace
 
 fs::path Registry::object(const std::string& sha256) const {
@@ -84,7 +92,7 @@ fs::path Registry::folder_of(const std::string& name) const { return folder_ / "
 
 void Registry::store(const fs::path& file, const checkpoint::Manifest::File& content) const {
   const fs::path path = object(content.sha256);
-  if (fs::exists(path)) return;
+  if (fs::exists(path) && sha256_file(path) == content.sha256) return;
   make_folder(path.parent_path());
   const MappedFile source(file);
   AtomicFile copy(path);
@@ -100,9 +108,10 @@ std::int64_t Registry::add(const std::string& name, const fs::path& source,
   make_folder(folder_of(name) / "versions");
   const FileLock lock = FileLock::take(folder_ / ".lock");
   const RegistryModel before = model(name);
+  // Ahead of the look for the same version: that may have a damaged object, which this mends.
+  for (const auto& [path, file] : files) store(source / path, file);
   for (const RegistryVersion& version : before.versions)
     if (same_files(version, files)) return version.number;
-  for (const auto& [path, file] : files) store(source / path, file);
   const std::int64_t number = before.versions.empty() ? 1 : before.versions.back().number + 1;
   const RegistryVersion version{number, added_at, fs::absolute(source).lexically_normal().string(),
                                 files, made.manifest.about};
@@ -112,8 +121,10 @@ std::int64_t Registry::add(const std::string& name, const fs::path& source,
   return number;
 }
 
+void Registry::check_tag(const std::string& tag) { check_name(tag, "tag"); }
+
 void Registry::tag(const std::string& name, std::int64_t version, const std::string& tag) {
-  check_name(tag, "tag");
+  check_tag(tag);
   find(fmt::format("{}:{}", name, version));
   const FileLock lock = FileLock::take(folder_ / ".lock");
   json tags = json::object();
@@ -154,7 +165,7 @@ RegistryVersion Registry::find(const std::string& reference) const {
   const std::string asked = reference.substr(at + 1);
   std::int64_t number = 0;
   if (reference[at] == ':')
-    std::from_chars(asked.data(), asked.data() + asked.size(), number);
+    number = number_of(asked);
   else if (const auto tagged = known.tags.find(asked); tagged != known.tags.end())
     number = tagged->second;
   for (const RegistryVersion& version : known.versions)

@@ -40,13 +40,15 @@ class Registry {
   explicit Registry(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
   /// Puts in a folder that hone wrote, after reading every file of it. The same content again gives
-  /// the version that has it.
+  /// the version that has it, and mends what of it was damaged here.
   /// @return its number
   /// @throws CheckpointError where the folder is not what its manifest says
   /// @throws ConfigError for a name that is none (letters, digits, `-`, `_`, `.`)
   std::int64_t add(const std::string& name, const std::filesystem::path& source,
                    const std::string& added_at);
 
+  /// @throws ConfigError for a tag that is none, as for a name
+  static void check_tag(const std::string& tag);
   /// Gives a version a tag; another one that has it loses it. @throws DataError
   void tag(const std::string& name, std::int64_t version, const std::string& tag);
 

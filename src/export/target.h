@@ -60,6 +60,7 @@ struct Target {
   std::string_view help;
   bool takes_adapter = false;  ///< an adapter beside its base; the default where it does
   bool takes_merged = false;
+  bool has_shards = false;  ///< a model's weights are cut at ExportOptions::max_shard_size_bytes
   std::span<const std::string_view> adapter_types;  ///< of Job::options.type; the first is default
   std::span<const std::string_view> merged_types;
   std::span<const Rule> rules;  ///< what it cannot take of an adapter

@@ -46,6 +46,7 @@ const Target kTgiTarget = {
     .help = "a LoRA folder for Text Generation Inference (LORA_ADAPTERS), or with --merge a model",
     .takes_adapter = true,
     .takes_merged = true,
+    .has_shards = true,
     .adapter_types = kPeftTypes,
     .merged_types = kHuggingFaceTypes,
     .rules = kRules,

@@ -21,6 +21,10 @@ std::string meaning_of(const std::string& problem) {
 
 VerifiedExport verify_export(const fs::path& folder) {
   HONE_CHECK(DataError, fs::is_directory(folder), "{}: is no folder", folder.string());
+  HONE_CHECK(CheckpointError, fs::exists(folder / checkpoint::kManifestName),
+             "{}: has no {}, so it is no export, or one that was not written to its end or has "
+             "lost files; `hone export` writes it again",
+             folder.string(), checkpoint::kManifestName);
   VerifiedExport found{checkpoint::read_manifest(folder), {}};
   HONE_CHECK(DataError, found.manifest.kind == "export",
              "{}: is a {} of hone's, not an export; `hone export` makes one", folder.string(),

@@ -55,6 +55,7 @@ const Target kVllmTarget = {
     .help = "a LoRA folder for vLLM (--enable-lora), or with --merge a model",
     .takes_adapter = true,
     .takes_merged = true,
+    .has_shards = true,
     .adapter_types = kPeftTypes,
     .merged_types = kHuggingFaceTypes,
     .rules = kRules,

@@ -123,7 +123,10 @@ void write_packed(Decoder& decoder, const fs::path& folder, const fs::path& base
   std::vector<std::string> unpacked;
   for (const WeightSlot& slot : weight_slots(decoder)) {
     if (slot.linear != nullptr && slot.linear->packed != nullptr) {
-      recipe = quant::recipe_of(*slot.linear->packed);
+      const quant::Recipe own = quant::recipe_of(*slot.linear->packed);
+      HONE_ASSERT(!recipe || quant::describe(*recipe) == quant::describe(own),
+                  "{}: packed in another way than the layers before", slot.linear->name);
+      recipe = own;
       for (const auto& [name, tensor] : packed_tensors(*slot.linear->packed, dtype))
         tensors.add(slot.linear->name + "." + name, tensor);
       continue;

@@ -31,6 +31,12 @@ double median_of(const report::RunHistory& run, const char* name) {
 
 MeasuredRun read_measured(const std::filesystem::path& run_folder) {
   const report::RunHistory run = report::read_run(run_folder);
+  const int ranks = run.record.value("ranks", 1);
+  HONE_CHECK(
+      DataError, ranks == 1,
+      "--measured {}: is a run of {} ranks, whose times hold their exchange; expected one of "
+      "a single device",
+      run_folder.string(), ranks);
   MeasuredRun measured;
   SingleDevice& device = measured.device;
   device.forward_s = median_of(run, "time_forward_s");

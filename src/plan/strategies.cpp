@@ -57,6 +57,10 @@ const Strategy& strategy_named(std::string_view name) {
   return *found;
 }
 
+bool can_divide(const Strategy& strategy, std::int64_t ranks, std::int64_t ranks_per_node) {
+  return !strategy.within_node || ranks % std::min(ranks, ranks_per_node) == 0;
+}
+
 Memory memory_per_rank(const Plan& plan, const Strategy& strategy, std::int64_t ranks,
                        std::int64_t ranks_per_node) {
   const std::int64_t n = strategy.within_node ? std::min(ranks, ranks_per_node) : ranks;

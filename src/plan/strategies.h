@@ -23,6 +23,10 @@ std::span<const Strategy> strategies();
 /// @throws ConfigError where there is none of that name
 const Strategy& strategy_named(std::string_view name);
 
+/// Whether so many ranks can be divided so: the ranks of a node, where parts lie on these, divide
+/// all (as distributed.shard_size).
+bool can_divide(const Strategy& strategy, std::int64_t ranks, std::int64_t ranks_per_node);
+
 /// What each of `ranks` holds of a plan's run. With sharded weights that is its part and two
 /// gathered units: the one that computes and the one that is fetched ahead.
 Memory memory_per_rank(const Plan& plan, const Strategy& strategy, std::int64_t ranks,

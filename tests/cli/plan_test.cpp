@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "base/file.h"
 #include "io/json.h"
 #include "support/tiny_run.h"
 
@@ -165,8 +166,10 @@ TEST(Plan, AdvisesWhatMakesItFitCheapestFirst) {
   EXPECT_EQ(smaller["memory"]["total_bytes"], before);
   asked.back() = "1GiB";
   EXPECT_TRUE(only_row(plan_of(run.config, asked))["fits"]);
-  asked.back() = "lots";
-  EXPECT_EQ(run_hone(plan_of(run.config, asked)).exit_code, 2);
+  for (const char* no_size : {"lots", "1e11TB", "0.1", "-1GB", "inf"}) {
+    asked.back() = no_size;
+    EXPECT_EQ(run_hone(plan_of(run.config, asked)).exit_code, 2) << no_size;
+  }
 }
 
 TEST(Plan, SharesARunAmongRanks) {
@@ -178,6 +181,24 @@ TEST(Plan, SharesARunAmongRanks) {
   EXPECT_EQ(ranks["zero2"]["gradients_bytes"], whole["gradients_bytes"].get<std::int64_t>() / 4);
   EXPECT_EQ(ranks["zero2"]["trained_bytes"], whole["trained_bytes"]);
   EXPECT_EQ(ranks["fsdp"]["trained_bytes"], whole["trained_bytes"].get<std::int64_t>() / 4);
+}
+
+TEST(Plan, LeavesOutWhatSoManyRanksCannotBeDividedBy) {
+  const TinyRun run("{method: full}");
+  const std::vector<std::string> nodes = {"--ranks", "6", "--gpus-per-node", "4"};
+  const json ranks = only_row(plan_of(run.config, nodes))["ranks"];
+  EXPECT_FALSE(ranks.contains("hybrid"));
+  EXPECT_TRUE(ranks.contains("fsdp"));
+  EXPECT_TRUE(
+      only_row(plan_of(run.config, {"--ranks", "8", "--gpus-per-node", "4"}))["ranks"].contains(
+          "hybrid"));
+}
+
+TEST(Plan, EndsNoLineWithBlanks) {
+  const TinyRun run("{method: full}");
+  const test::Finished told = run_hone({"plan", run.config, "--device-tflops", "1"});
+  EXPECT_EQ(told.exit_code, 0) << told.err;
+  EXPECT_FALSE(contains(told.out, " \n")) << told.out;
 }
 
 /// Predictions of a full fine-tuning whose numbers are round.
@@ -282,6 +303,17 @@ TEST_F(Scale, TakesTheTimesOfARun) {
   EXPECT_EQ(document["assumptions"][0]["status"], "checked");
   const test::Finished refused = run_hone({"plan", "--measured", run.folder.path().string()});
   EXPECT_EQ(refused.exit_code, 2);
+}
+
+TEST_F(Scale, TakesNoTimesOfARunOfSeveralRanks) {
+  ASSERT_EQ(run_hone(run.train({"train.max_steps=3"})).exit_code, 0);
+  json record = io::read_json(run.output() / "run.json");
+  EXPECT_EQ(record["ranks"], 1);
+  record["ranks"] = 2;
+  write_file_atomically(run.output() / "run.json", record.dump());
+  const test::Finished refused = run_hone({"plan", "--measured", run.output(), "--scale"});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_TRUE(contains(refused.err, "is a run of 2 ranks"));
 }
 
 }  // namespace

@@ -76,6 +76,36 @@ TEST(Supervision, EndsARankThatHearsNoSignal) {
   EXPECT_TRUE(checkpoint::newest_valid(run.output()));
 }
 
+TEST(Supervision, RestartsFromTheNewestCheckpointWhateverTheStartWentOnFrom) {
+  const TinyRun run("{method: lora, r: 4}");
+  const Texts overrides = {"train.gradient_accumulation_steps=2", "checkpoint.save_steps=2",
+                           "checkpoint.keep_last=0"};
+  Texts first = overrides, rest = overrides;
+  first.emplace_back("train.max_steps=2");
+  const Finished begun = test::run_hone(test::launch(run, 2, first));
+  ASSERT_EQ(begun.exit_code, 0) << begun.err;
+  const auto begin = checkpoint::newest_valid(run.output());
+  ASSERT_TRUE(begin);
+  rest.insert(rest.end(), {"train.max_steps=60", "--resume", begin->folder.string()});
+  bool is_killed = false;
+  const Finished finished = test::run_hone_and_signal(
+      test::launch(run, 2, rest, {"--max-restarts", "1"}),
+      [&] {
+        const auto saved = checkpoint::list(run.output());
+        if (saved.empty() || saved.back().step < 6) return false;
+        const auto process = test::process_of(run.output(), 1);
+        if (process) ::kill(*process, SIGKILL);
+        return is_killed = process.has_value();
+      },
+      /*signal, to the launcher: none*/ 0);
+  ASSERT_TRUE(is_killed) << finished.err;
+  EXPECT_EQ(finished.exit_code, 0) << finished.err;
+  const std::size_t again = finished.err.find("restart 1 of 1");
+  ASSERT_NE(again, std::string::npos) << finished.err;
+  EXPECT_TRUE(contains(finished.err.substr(again), "resume  after step"));
+  EXPECT_FALSE(contains(finished.err.substr(again), "resume  after step 2 from"));
+}
+
 TEST(TokenCache, IsAwaitedLongerThanAnyCollectiveMayTake) {
   const TinyRun run("{method: lora, r: 4}");
   const std::string cache = (run.folder / "cache").string();

@@ -112,7 +112,7 @@ class Reader:
 def export(hone, folder, source, kind, merge=True):
     """Gives the file that `hone export` writes."""
     out = folder / f"{'model' if merge else 'adapter'}-{'base-' if source[0] == '--model' else ''}{kind}"
-    run([hone, "export", *source, "--target", "llama.cpp", "--type", kind, "--output", out, "--quiet",
+    run([hone, "export", *source, "--target", "llama.cpp", "--type", kind, "--output", out, "--quiet", "--rows", "1", "--metrics", "loss", "--limit", "1",
          *(["--merge"] if merge and source[0] != "--model" else [])])
     return next(out.glob("*.gguf"))
 

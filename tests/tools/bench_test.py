@@ -79,6 +79,13 @@ class Readme(unittest.TestCase):
         self.assertIn("sweep_rank.svg", new)
         self.assertEqual(self.rewrite(new, record(), {"rank": {"title": "ranks"}}), new)
 
+    def test_says_of_each_case_how_it_was_measured(self):
+        two = record()
+        two["cases"]["dpo"] = {**two["cases"]["sft"], "date": "2026-02-02", "rounds": 5}
+        text = self.rewrite(f"{readme.BEGIN}\n{readme.END}\n", two, {})
+        self.assertIn("*3 rounds, 2026-01-01, a processor, 2 threads", text)
+        self.assertIn("*5 rounds, 2026-02-02, a processor, 2 threads", text)
+
     def test_says_where_the_machine_was_busy(self):
         text = f"{readme.BEGIN}\n{readme.END}\n"
         self.assertIn("busy machine: a load of 3", self.rewrite(text, record(["a load of 3"]), {}))
@@ -94,13 +101,13 @@ class Readme(unittest.TestCase):
 
 
 class Machine(unittest.TestCase):
-    def look(self, peak, known):
+    def look(self, peak, known, own=0):
         with tempfile.TemporaryDirectory() as folder:
             hone = pathlib.Path(folder) / "hone"
             hone.write_text(f"#!/bin/sh\necho '{json.dumps({'matrix_peak_flops': peak})}'\n",
                             encoding="utf-8")
             hone.chmod(hone.stat().st_mode | stat.S_IXUSR)
-            return machine.look(hone, "model", 2, known)
+            return machine.look(hone, "model", 2, known, own)
 
     def test_is_busy_where_a_product_is_slower_than_it_was(self):
         known = {}
@@ -117,6 +124,7 @@ class Machine(unittest.TestCase):
             os.getloadavg = lambda: (3.0, 3.0, 3.0)
             _, reasons = self.look(1e12, {})
             self.assertTrue(any("load of 3.00" in reason for reason in reasons))
+            self.assertEqual(self.look(1e12, {}, own=3)[1], [])
             os.getloadavg = lambda: (0.1, 0.1, 0.1)
             self.assertEqual(self.look(1e12, {})[1], [])
         finally:

@@ -23,26 +23,32 @@ def row(case, name, one, hone):
     return f"| {' | '.join(cells)} |"
 
 
+def circumstances(case):
+    """When, how often and on what a case was measured, and what was wrong with that."""
+    machine = case["machine"]
+    told = (f"{case['rounds']} rounds, {case['date']}, {machine['processor']}, "
+            f"{machine['threads']} threads, a bf16 product at "
+            f"{machine['matrix_peak_flops'] / 1e9:,.0f} GFLOP/s")
+    if case["refusal"]:
+        told += f"; measured on a busy machine: {'; '.join(case['refusal'])}"
+    return told
+
+
 def block(record, sweeps):
     lines = []
-    for name, case in record["cases"].items():
-        machine = case["machine"]
+    for case in record["cases"].values():
         if not lines:
             lines += [
-                f"Training SmolLM2-135M-Instruct beside its peers on the same rows, in turns, medians "
-                f"of {case['rounds']} rounds (lowest and highest); {case['date']}, "
-                f"{machine['processor']}, {machine['threads']} threads, a bf16 product at "
-                f"{machine['matrix_peak_flops'] / 1e9:,.0f} GFLOP/s "
-                f"(`tests/bench/results/training.json`, `tools/bench`). Padding is not counted.",
+                "Training SmolLM2-135M-Instruct beside its peers on the same rows, in turns, medians "
+                "over the rounds (lowest and highest); below each case, when and where it was measured "
+                "(`tests/bench/results/training.json`, `tools/bench`). Padding is not counted.",
                 "",
                 "| case | tool | tokens/s | trained tokens/s | hone is faster by | peak memory | "
                 "first step done | of the matrix peak |", "|---|---|---|---|---|---|---|---|"]
         hone = case["tools"]["hone"]
         for tool, one in case["tools"].items():
             lines.append(row(case["title"], tool, one, hone))
-        if case["refusal"]:
-            lines.append(f"| | *measured on a busy machine: {'; '.join(case['refusal'])}* "
-                         "| | | | | | |")
+        lines.append(f"| | *{circumstances(case)}* | | | | | | |")
     if lines:
         first, later = (max(c["losses_differ"][key] for c in record["cases"].values())
                         for key in ("first_step", "any_step"))

@@ -42,7 +42,7 @@ def train(arguments, side):
     folder = arguments.folder / side
     settings = dict(setting.split("=", 1) for setting in getattr(arguments, f"{side}_env"))
     command = [getattr(arguments, side), "train", CONFIG, "--quiet", "--threads",
-               arguments.threads, f"data.train={arguments.rows}", f"train.output_dir={folder}",
+               arguments.threads, f"data.train={arguments.rows}", f"train.output_dir={folder}", "train.overwrite_output_dir=true",
                *arguments.override]
     finished = subprocess.run([str(part) for part in command], env={**os.environ, **settings},
                               capture_output=True, text=True, check=False)
