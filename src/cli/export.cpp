@@ -152,9 +152,14 @@ std::string filled(std::string_view pattern, const exporting::Job& job, const fs
   std::string text(pattern);
   const std::int64_t rank =
       job.adapter != nullptr ? job.adapter->settings.get<std::int64_t>("r", 0) : 0;
+  const char* name_of_template = "chat_template.jinja";
+  const std::string given = fs::exists(job.folder / name_of_template)
+                                ? " --chat-template " + (folder / name_of_template).string()
+                                : "";
   const std::pair<std::string, std::string> values[] = {
       {"{base}", job.base_name},
       {"{folder}", folder.string()},
+      {"{template}", given},
       {"{rank}", std::to_string(served_rank(rank))}};
   for (const auto& [name, value] : values)
     for (std::size_t at = 0; (at = text.find(name, at)) != std::string::npos; at += value.size())

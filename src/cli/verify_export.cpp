@@ -89,7 +89,8 @@ std::string probe_again(const Arguments& arguments, const nlohmann::json& about)
   const auto found = numbers_of(probe(read.decoder, ids)["logprobs"]);
   double largest = recorded.size() == found.size() ? 0 : HUGE_VAL;
   for (std::size_t i = 0; i < std::min(found.size(), recorded.size()); ++i)
-    if (const double here = std::abs(found[i] - recorded[i]); !(here <= largest)) largest = here;
+    if (const double here = std::abs(found[i] - recorded[i]); std::isnan(here) || here > largest)
+      largest = here;
   if (largest <= kSameLogprob) return "";
   return fmt::format("a token's log-probability is another one than when it was written, by {:.3g}",
                      largest);

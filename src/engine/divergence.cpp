@@ -3,6 +3,7 @@
 #include <ATen/ops/log_softmax.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "model/head.h"
 
@@ -40,7 +41,7 @@ Divergence divergence(const std::vector<Tensor>& before, const model::Decoder& a
                  q = at::log_softmax(now.to(torch::kFloat64), 1);
     const double count = double(now.size(0));
     // A NaN stays what it is: std::max would pass it over.
-    if (const double here = change.max().item<double>(); !(here <= found.largest))
+    if (const double here = change.max().item<double>(); std::isnan(here) || here > found.largest)
       found.largest = here;
     found.mean += change.mean().item<double>() * count;
     found.kl += (p.exp() * (p - q)).sum().item<double>();

@@ -51,12 +51,8 @@ Prepared prepare(const Target& target, Adapter adapter, model::Decoder& decoder,
              "--merge: {} takes adapters alone; for merged weights export --target hf",
              target.name);
   if (remedies.merge || !target.takes_adapter) return merged(std::move(adapter), decoder);
-  if (adapter.took_over_directions()) {
-    HONE_CHECK(ConfigError, !adapter.settings.get<bool>("use_dora", false),
-               "an adapter that began with a part of the base's weights and scales its rows (DoRA) "
-               "is no plain LoRA; --merge writes it into the weights");
-    adapter = adapters::as_plain_lora(adapter);
-  }
+  // As it is saved: rules are about the ranks that a server sees.
+  if (adapter.took_over_directions()) adapter = adapters::as_plain_lora(adapter);
   Prepared prepared;
   auto found = findings(target.rules, facts_of(adapter, decoder));
   if (remedies.svd && asks_for(found, Handling::kSvdOrMerge)) {

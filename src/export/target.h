@@ -71,7 +71,8 @@ struct Target {
   /// Bytes of a merged model's weights in one of merged_types; null: not known before it is
   /// written.
   std::int64_t (*merged_bytes)(model::Decoder& decoder, std::string_view type) = nullptr;
-  /// How a server is given an adapter and a model: {base}, {folder}, {rank} are filled in.
+  /// How a server is given an adapter and a model: {base}, {folder}, {rank} are filled in,
+  /// and {template} by ` --chat-template FILE` where the export brings one.
   std::string_view serve_adapter = "", serve_model = "";
 };
 

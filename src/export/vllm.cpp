@@ -64,7 +64,7 @@ const Target kVllmTarget = {
     .merged_bytes = hugging_face_bytes,
     .serve_adapter =
         "vllm serve {base} --enable-lora --max-lora-rank {rank} --lora-modules "
-        "tuned={folder} --chat-template {folder}/chat_template.jinja",
+        "tuned={folder}{template}",
     .serve_model = "vllm serve {folder}",
 };
 

@@ -36,18 +36,21 @@ TEST(Crew, EachMeasuresItsPieceAndGetsAll) {
 }
 
 // A pass through the model may be one that all have to make.
-TEST(Crew, WhoHasNoPieceMakesThePassAllTheSameAndSaysNothing) {
-  int passes = 0;
-  std::vector<Numbers> given;
-  const auto found =
-      measure_round(crew_of(2, {{10, 0}, {20, 0}, {}}, &given), 2, [&](std::size_t i) {
-        EXPECT_EQ(i, 0u);
-        ++passes;
-        return Numbers{10};
-      });
-  EXPECT_EQ(passes, 1);
-  EXPECT_EQ(given, (std::vector<Numbers>{{0}}));
-  EXPECT_EQ(found, (std::vector<Numbers>{{10}, {20}}));
+TEST(Crew, WhoHasNoPieceSaysNothingAndGoesAlongWhereAPassTakesAll) {
+  for (const bool together : {false, true}) {
+    int passes = 0;
+    std::vector<Numbers> given;
+    Crew crew = crew_of(2, {{10, 0}, {20, 0}, {}}, &given);
+    crew.passes_together = together;
+    const auto found = measure_round(crew, 2, [&](std::size_t i) {
+      EXPECT_EQ(i, 0u);
+      ++passes;
+      return Numbers{10};
+    });
+    EXPECT_EQ(passes, together ? 1 : 0);
+    EXPECT_EQ(given, (std::vector<Numbers>{{0}}));
+    EXPECT_EQ(found, (std::vector<Numbers>{{10}, {20}}));
+  }
 }
 
 TEST(Crew, ASignalToOneEndsTheRoundOfAllAndNotBefore) {
